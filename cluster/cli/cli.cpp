@@ -1,0 +1,43 @@
+#include "cluster/cli/cli.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+namespace troupe::cli {
+
+namespace {
+
+void add_common_options(CLI::App& app, options& common) {
+  app.add_option("--config", common.config_file, "Configuration file (default: troupe.yaml here)");
+  app.add_option("--env", common.env, "Read troupe.<NAME>.yaml on top of it");
+  app.add_option("--set", common.sets, "Set one key on top of all: --set gateway.listen=0.0.0.0:80")
+      ->take_all();
+  app.add_option("--url", common.url, "The node to talk to (default: the one on this machine)");
+  app.add_option("--key", common.key, "API key (default: $TROUPE_KEY, or this node's token file)")
+      ->envname("TROUPE_KEY");
+  app.add_flag("--json", common.json, "Print JSON, for programs");
+}
+
+} // namespace
+
+int run(int argc, char** argv) {
+  CLI::App app{"Troupe: a company of actors for chat", "troupe"};
+  options common;
+  app.set_version_flag("--version", std::string{"troupe "} + TROUPE_VERSION);
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.footer("Start with `troupe serve`, then `troupe chat hello` in another terminal.");
+  add_common_options(app, common);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : 2;
+  } catch (const failure& e) {
+    fmt::print(stderr, "troupe: {}\n", e.what());
+    return e.exit_code;
+  }
+  return 0;
+}
+
+} // namespace troupe::cli

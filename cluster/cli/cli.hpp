@@ -1,0 +1,50 @@
+// The `troupe` command: what its subcommands share.
+#pragma once
+
+#include "messages/error.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <functional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace troupe::cli {
+
+/// Flags that every subcommand takes.
+struct options {
+  std::string config_file;       // --config; empty: troupe.yaml here, if it exists
+  std::string env;               // --env NAME: troupe.NAME.yaml on top
+  std::vector<std::string> sets; // --set key=value, on top of all
+  std::string url;               // --url: the node to talk to; empty: the one of this machine
+  std::string key;               // --key: an API key; empty: the token file
+  bool json = false;             // --json: for programs
+};
+
+/// Ends the command: the text goes to standard error and says what to do.
+class failure : public std::runtime_error {
+public:
+  explicit failure(const std::string& text, int exit_code = 1)
+      : std::runtime_error(text), exit_code(exit_code) {}
+  explicit failure(const caf::error& err) : failure(describe(err), info(err).exit_code) {}
+  int exit_code;
+};
+
+/// Each adds one subcommand; its callback throws `failure`. Defined in
+/// cluster/cli/<name>_command.cpp.
+void add_serve_command(CLI::App& app, options& common);
+void add_chat_command(CLI::App& app, options& common);
+void add_status_command(CLI::App& app, options& common);
+void add_actors_command(CLI::App& app, options& common);
+void add_key_command(CLI::App& app, options& common);
+void add_config_command(CLI::App& app, options& common);
+void add_db_command(CLI::App& app, options& common);
+void add_mock_upstream_command(CLI::App& app, options& common);
+void add_tokens_command(CLI::App& app, options& common);
+void add_completion_command(CLI::App& app, options& common);
+
+/// Runs the command line; returns the exit code: 0 done, 1 failed, 2 usage.
+int run(int argc, char** argv);
+
+} // namespace troupe::cli

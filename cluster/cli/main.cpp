@@ -1,0 +1,3 @@
+#include "cluster/cli/cli.hpp"
+
+int main(int argc, char** argv) { return troupe::cli::run(argc, argv); }

@@ -1,0 +1,2 @@
+#include "gateway/server/router.hpp"
+#include "gateway/upstream/upstreams.hpp"

@@ -1,0 +1,195 @@
+// Every typed actor of Troupe, a comment a message. Whoever holds one of these handles needs to
+// know nothing else of the actor: implementations live in actors/, gateway/ and cluster/.
+//
+// Every query and command answers with its result or with an error of category `ec`.
+// Every remote or queued request is sent with a finite timeout.
+#pragma once
+
+#include "messages/types.hpp"
+
+#include <caf/replies_to.hpp>
+#include <caf/type_id.hpp>
+#include <caf/typed_actor.hpp>
+
+// clang-format off
+namespace troupe {
+
+using caf::reacts_to;
+template <class... Ts>
+using replies_to = caf::replies_to<Ts...>;
+
+/// Reads the events of one turn: an SSE connection, a terminal, a peer node.
+using turn_sink_actor = caf::typed_actor<
+    // The next events, in order. Nothing is answered: a sink that cannot keep up closes itself.
+    reacts_to<TurnEvents>>;
+
+/// Reads the events of one completion.
+using completion_sink_actor = caf::typed_actor<
+    // The next events, in order; the last one is finished or failed.
+    reacts_to<CompletionEvents>>;
+
+/// The store: SQL behind a pool of workers. Writes are grouped into commits and answered once
+/// durable.
+using store_actor = caf::typed_actor<
+    // Conversations.
+    replies_to<CreateConversation>::with<Conversation>,
+    replies_to<GetConversation>::with<Conversation>,
+    replies_to<ListConversations>::with<ConversationPage>,
+    replies_to<UpdateConversation>::with<Conversation>,
+    replies_to<DeleteConversation>::with<Done>,
+    replies_to<ListMessages>::with<MessagePage>,
+    // Turns: accepted with their message and dedupe key; advanced with their reply and outbox rows.
+    replies_to<AcceptTurn>::with<TurnStored>,
+    replies_to<AdvanceTurn>::with<TurnStored>,
+    replies_to<GetTurn>::with<Turn>,
+    replies_to<ListUnfinishedTurns>::with<TurnPage>,
+    // What a session needs in memory: its conversation, the newest of a branch, what is unfinished.
+    replies_to<LoadSession>::with<SessionLoaded>,
+    replies_to<LoadBranch>::with<SessionLoaded>,
+    // The outbox: rows due are claimed for a while, sent, and settled.
+    replies_to<ClaimOutbox>::with<OutboxRows>,
+    replies_to<SettleOutbox>::with<Done>,
+    // API keys.
+    replies_to<CreateApiKey>::with<ApiKeyCreated>,
+    replies_to<ListApiKeys>::with<ApiKeyPage>,
+    replies_to<RevokeApiKey>::with<Done>,
+    replies_to<Authorize>::with<Principal>,
+    // The ledger. A request id that is there already is left alone.
+    replies_to<RecordUsage>::with<Done>,
+    replies_to<ListUsage>::with<UsagePage>,
+    // Health.
+    replies_to<GetStoreStatus>::with<StoreStatus>>;
+
+/// Knows API keys: a bounded cache before the store. Revocation takes effect at once on this node.
+using keyring_actor = caf::typed_actor<
+    // Who holds this key, if it is valid and has the scope; `unauthenticated` or `forbidden`
+    // otherwise.
+    replies_to<Authorize>::with<Principal>,
+    replies_to<CreateApiKey>::with<ApiKeyCreated>,
+    replies_to<ListApiKeys>::with<ApiKeyPage>,
+    replies_to<RevokeApiKey>::with<Done>>;
+
+/// Gathers usage records and writes them to the store in groups; holds them while the store is
+/// away.
+using ledger_actor = caf::typed_actor<
+    // Takes the records; they are written within the grouping delay.
+    reacts_to<RecordUsage>,
+    // Answers once everything taken before it is durable.
+    replies_to<RecordUsage, bool>::with<Done>,
+    replies_to<ListUsage>::with<UsagePage>>;
+
+/// One conversation: its history in memory and one turn at a time.
+using session_actor = caf::typed_actor<
+    // Answers once the message is durable; the turn runs afterwards, after those queued before it.
+    replies_to<PostMessage>::with<TurnAccepted>,
+    // Sends what the turn has had after `after_seq`, then what comes. An ended turn is replayed
+    // from the store.
+    replies_to<SubscribeTurn, turn_sink_actor>::with<Turn>,
+    reacts_to<UnsubscribeTurn, turn_sink_actor>,
+    // Ends the running turn and keeps the text so far; answers with the turn as it then is.
+    replies_to<StopTurn>::with<Turn>,
+    // Runs a turn that a node left unfinished.
+    replies_to<ResumeTurn>::with<Done>,
+    replies_to<GetConversation>::with<Conversation>,
+    replies_to<UpdateConversation>::with<Conversation>,
+    replies_to<DeleteConversation>::with<Done>,
+    // Leaves memory if nothing is open; `conflict` otherwise.
+    replies_to<Passivate>::with<Done>,
+    // What it asked a model for.
+    reacts_to<CompletionEvents>>;
+
+/// Finds or starts the session of a conversation and passes messages on to it; takes idle ones out
+/// of memory.
+using session_region_actor = caf::typed_actor<
+    // For one session, by conversation id.
+    replies_to<PostMessage>::with<TurnAccepted>,
+    replies_to<SubscribeTurn, turn_sink_actor>::with<Turn>,
+    reacts_to<UnsubscribeTurn, turn_sink_actor>,
+    replies_to<StopTurn>::with<Turn>,
+    replies_to<ResumeTurn>::with<Done>,
+    replies_to<GetConversation>::with<Conversation>,
+    replies_to<UpdateConversation>::with<Conversation>,
+    replies_to<DeleteConversation>::with<Done>,
+    // For any conversation: read from the store, without waking a session.
+    replies_to<CreateConversation>::with<Conversation>,
+    replies_to<ListConversations>::with<ConversationPage>,
+    replies_to<ListMessages>::with<MessagePage>,
+    // Operators.
+    replies_to<GetRegionStatus>::with<RegionStatus>,
+    // No new turn; answers when the running ones ended or the deadline passed.
+    replies_to<DrainRegion>::with<Done>>;
+
+/// Chooses who serves a model, in which order.
+using model_router_actor = caf::typed_actor<
+    // The upstreams for a model, best first; `model_not_found` if none serves it.
+    replies_to<GetRoute>::with<Route>,
+    // What became of a try.
+    reacts_to<ReportOutcome>,
+    replies_to<ListModels>::with<ModelList>>;
+
+/// Speaks to upstreams: one completion at a time each, with fail-over before the first event.
+using upstream_actor = caf::typed_actor<
+    // Starts it; its events go to the sink. Done means started, not answered.
+    replies_to<StartCompletion, completion_sink_actor>::with<Done>,
+    // Ends it and closes its upstream connection; no event follows.
+    reacts_to<CancelCompletion>>;
+
+/// Counts tokens.
+using tokenizer_actor = caf::typed_actor<
+    // Counts each text with the vocabulary named, or the model's.
+    replies_to<CountTokens>::with<TokensCounted>>;
+
+/// A WebSocket of the gateway, as its channel sees it.
+using socket_actor = caf::typed_actor<
+    // Writes a text frame; a peer that does not read in time is closed.
+    reacts_to<SendFrame>,
+    reacts_to<CloseSocket>>;
+
+/// One bot account of a platform: an adapter that knows its protocol.
+using channel_actor = caf::typed_actor<
+    // A peer dialled in; `unauthenticated` refuses it. Frames follow only after it is accepted.
+    replies_to<SocketOpened, socket_actor>::with<SocketAccepted>,
+    reacts_to<SocketFrame>,
+    reacts_to<SocketClosed>,
+    // Sends one row of the outbox and answers when the platform has it.
+    replies_to<OutboundReply>::with<ReplyDelivered>>;
+
+/// Delivers the outbox of every channel: claims rows due, hands them to the channel, settles them.
+using outbox_actor = caf::typed_actor<
+    // Rows may wait: look now instead of at the next poll.
+    reacts_to<OutboxChanged>,
+    // A channel account came up (or went: an empty handle) and takes deliveries from now on.
+    reacts_to<OutboxChanged, channel_actor>>;
+
+/// Owns the public HTTP server.
+using gateway_actor = caf::typed_actor<
+    replies_to<GetGatewayStatus>::with<GatewayStatus>,
+    // Closes the listeners; answers when the last request ended
+    // or the deadline passed.
+    replies_to<StopIngress>::with<Done>>;
+
+} // namespace troupe
+
+#define TROUPE_ACTORS(X)                                                                           \
+  X(turn_sink_actor)                                                                               \
+  X(completion_sink_actor)                                                                         \
+  X(store_actor)                                                                                   \
+  X(keyring_actor)                                                                                 \
+  X(ledger_actor)                                                                                  \
+  X(session_actor)                                                                                 \
+  X(session_region_actor)                                                                          \
+  X(model_router_actor)                                                                            \
+  X(upstream_actor)                                                                                \
+  X(tokenizer_actor)                                                                               \
+  X(socket_actor)                                                                                  \
+  X(channel_actor)                                                                                 \
+  X(outbox_actor)                                                                                  \
+  X(gateway_actor)
+
+CAF_BEGIN_TYPE_ID_BLOCK(troupe, caf::first_custom_type_id)
+#define TROUPE_ID(Name) CAF_ADD_TYPE_ID(troupe, (troupe::Name))
+TROUPE_PAYLOADS(TROUPE_ID)
+TROUPE_ACTORS(TROUPE_ID)
+#undef TROUPE_ID
+CAF_END_TYPE_ID_BLOCK(troupe)
+// clang-format on
