@@ -18,6 +18,11 @@ using caf::reacts_to;
 template <class... Ts>
 using replies_to = caf::replies_to<Ts...>;
 
+/// An interface with a timer of its own: `with_timer<session_actor>::behavior_type session(...)`
+/// takes `const Tick&` as well, and its handle converts to `session_actor`.
+template <class Handle>
+using with_timer = typename Handle::template extend<reacts_to<Tick>>;
+
 /// Reads the events of one turn: an SSE connection, a terminal, a peer node.
 using turn_sink_actor = caf::typed_actor<
     // The next events, in order. Nothing is answered: a sink that cannot keep up closes itself.

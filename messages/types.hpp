@@ -88,7 +88,8 @@
   X(StopIngress)                                                                                   \
   X(ReloadConfig)                                                                                  \
   X(ConfigReloaded)                                                                                \
-  X(ChildDied)
+  X(ChildDied)                                                                                     \
+  X(Tick)
 
 namespace troupe {
 #define TROUPE_ALIAS(Name) using Name = payload<v1::Name>;
