@@ -96,6 +96,8 @@ std::string describe(const caf::error& err) {
     return err.context().get_as<std::string>(0);
   if (err && err.category() == caf::atom("system"))
     return to_string(static_cast<caf::sec>(err.code()));
+  if (err && err.category() == caf::atom("exit"))
+    return to_string(static_cast<caf::exit_reason>(err.code()));
   return std::string{info(err).name};
 }
 

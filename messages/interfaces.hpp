@@ -166,6 +166,12 @@ using outbox_actor = caf::typed_actor<
     // A channel account came up (or went: an empty handle) and takes deliveries from now on.
     reacts_to<OutboxChanged, channel_actor>>;
 
+/// Watches the node's long-lived actors. An actor that failed too often to go on ends; the guardian
+/// starts those that have a way to be started again (rule 12), and escalates for the others.
+using guardian_actor = caf::typed_actor<
+    // Another supervisor lost a child: counted and logged.
+    reacts_to<ChildDied>>;
+
 /// Owns the public HTTP server.
 using gateway_actor = caf::typed_actor<
     replies_to<GetGatewayStatus>::with<GatewayStatus>,
@@ -189,7 +195,8 @@ using gateway_actor = caf::typed_actor<
   X(socket_actor)                                                                                  \
   X(channel_actor)                                                                                 \
   X(outbox_actor)                                                                                  \
-  X(gateway_actor)
+  X(gateway_actor)                                                                                 \
+  X(guardian_actor)
 
 CAF_BEGIN_TYPE_ID_BLOCK(troupe, caf::first_custom_type_id)
 #define TROUPE_ID(Name) CAF_ADD_TYPE_ID(troupe, (troupe::Name))

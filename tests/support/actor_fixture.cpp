@@ -1,8 +1,13 @@
 #include "tests/support/actor_fixture.hpp"
 
+#include <cstdlib>
+
 namespace troupe::test {
 
 actor_fixture::actor_fixture() {
+  // Failures that tests provoke are not worth reading, unless somebody wants to.
+  if (std::getenv("TROUPE_TEST_LOG") == nullptr)
+    set_log_level(log_level::off);
   system.emplace(config);
   host = {&*system, &all_probes};
 }
