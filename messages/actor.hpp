@@ -48,8 +48,8 @@ public:
   using state_type = std::remove_reference_t<decltype(std::declval<Base&>().state)>;
 
   instrumented(caf::actor_config& cfg, troupe::probes& all, actor_type_probe& type,
-               behavior_factory factory)
-      : Base(cfg), probes_(all), factory_(std::move(factory)) {
+               behavior_factory factory) :
+      Base(cfg), probes_(all), factory_(std::move(factory)) {
     probe_.type = &type;
     probe_.actor_id = this->id();
     probes_.enter(probe_);

@@ -40,8 +40,8 @@ struct log_field {
   log_field(std::string_view k, const std::string& v) : key(k), value(v) {}
   log_field(std::string_view k, const char* v) : key(k), value(v) {}
   template <class T>
-  requires std::is_arithmetic_v<T> log_field(std::string_view k, T v)
-      : key(k), value(fmt::format("{}", v)), bare(true) {}
+  requires std::is_arithmetic_v<T> log_field(std::string_view k, T v) :
+      key(k), value(fmt::format("{}", v)), bare(true) {}
 };
 
 using log_fields = std::initializer_list<log_field>;
