@@ -159,6 +159,13 @@ using channel_actor = caf::typed_actor<
     // Sends one row of the outbox and answers when the platform has it.
     replies_to<OutboundReply>::with<ReplyDelivered>>;
 
+/// The way in of one bot account, the same for every platform: commands, the conversation of a chat,
+/// one message of a chat at a time, retries while the node is busy.
+using inbound_actor = caf::typed_actor<
+    // A message that was addressed to the bot (its adapter applied the triggers). Answers once its
+    // turn is durable, or with what to tell the user.
+    replies_to<InboundMessage>::with<InboundHandled>>;
+
 /// Delivers the outbox of every channel: claims rows due, hands them to the channel, settles them.
 using outbox_actor = caf::typed_actor<
     // Rows may wait: look now instead of at the next poll.

@@ -89,7 +89,8 @@
   X(ReloadConfig)                                                                                  \
   X(ConfigReloaded)                                                                                \
   X(ChildDied)                                                                                     \
-  X(Tick)
+  X(Tick)                                                                                          \
+  X(InboundHandled)
 
 namespace troupe {
 #define TROUPE_ALIAS(Name) using Name = payload<v1::Name>;
