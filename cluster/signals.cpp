@@ -43,6 +43,8 @@ node_signal wait_signal() {
 
 void wake_signal_waiter() { ::kill(::getpid(), SIGTERM); }
 
+void send_reload_signal() { ::kill(::getpid(), SIGHUP); }
+
 void notify_service_manager(std::string_view state) {
   const auto* path = std::getenv("NOTIFY_SOCKET");
   if (path == nullptr || *path == '\0')

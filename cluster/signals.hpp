@@ -18,6 +18,9 @@ node_signal wait_signal();
 /// Makes `wait_signal` answer stop, from any thread.
 void wake_signal_waiter();
 
+/// Makes `wait_signal` answer reload, from any thread.
+void send_reload_signal();
+
 /// Tells the service manager (systemd's notify protocol; $NOTIFY_SOCKET) a state such as "READY=1".
 /// Nothing happens without one.
 void notify_service_manager(std::string_view state);
