@@ -89,5 +89,7 @@ void add_node_sections(std::vector<section_info>& all);
 void add_gateway_sections(std::vector<section_info>& all);
 void add_model_sections(std::vector<section_info>& all);
 void add_session_sections(std::vector<section_info>& all);
+void add_store_sections(std::vector<section_info>& all);
+void add_channel_sections(std::vector<section_info>& all);
 
 } // namespace troupe::config

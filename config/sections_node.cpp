@@ -83,6 +83,9 @@ section_info ledger_table() {
 void add_node_sections(std::vector<section_info>& all) {
   all.push_back(node_table());
   all.push_back(log_table());
+}
+
+void add_store_sections(std::vector<section_info>& all) {
   all.push_back(store_table());
   all.push_back(keys_table());
   all.push_back(ledger_table());

@@ -92,8 +92,9 @@ section_info outbox_table() {
 
 } // namespace
 
-void add_session_sections(std::vector<section_info>& all) {
-  all.push_back(session_table());
+void add_session_sections(std::vector<section_info>& all) { all.push_back(session_table()); }
+
+void add_channel_sections(std::vector<section_info>& all) {
   all.push_back(onebot_table());
   all.push_back(outbox_table());
 }

@@ -16,6 +16,8 @@ const std::vector<section_info>& sections() {
     add_gateway_sections(result);
     add_model_sections(result);
     add_session_sections(result);
+    add_store_sections(result);
+    add_channel_sections(result);
     return result;
   }();
   return all;

@@ -12,7 +12,8 @@ void add_common_options(CLI::App& app, options& common) {
   app.add_option("--config", common.config_file, "Configuration file (default: troupe.yaml here)");
   app.add_option("--env", common.env, "Read troupe.<NAME>.yaml on top of it");
   app.add_option("--set", common.sets, "Set one key on top of all: --set gateway.listen=0.0.0.0:80")
-      ->take_all();
+      ->take_all()
+      ->allow_extra_args(false);
   app.add_option("--url", common.url, "The node to talk to (default: the one on this machine)");
   app.add_option("--key", common.key, "API key (default: $TROUPE_KEY, or this node's token file)")
       ->envname("TROUPE_KEY");
@@ -29,6 +30,7 @@ int run(int argc, char** argv) {
   app.fallthrough();
   app.footer("Start with `troupe serve`, then `troupe chat hello` in another terminal.");
   add_common_options(app, common);
+  add_config_command(app, common);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
