@@ -25,8 +25,8 @@ struct options {
 /// Ends the command: the text goes to standard error and says what to do.
 class failure : public std::runtime_error {
 public:
-  explicit failure(const std::string& text, int exit_code = 1)
-      : std::runtime_error(text), exit_code(exit_code) {}
+  explicit failure(const std::string& text, int exit_code = 1) :
+      std::runtime_error(text), exit_code(exit_code) {}
   explicit failure(const caf::error& err) : failure(describe(err), info(err).exit_code) {}
   int exit_code;
 };
