@@ -1,0 +1,148 @@
+#include "gateway/upstream/connection.hpp"
+
+#include "gateway/upstream/answer_parser.hpp"
+#include "messages/error.hpp"
+
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/string.hpp>
+
+#include <sys/socket.h>
+
+#include <array>
+#include <cstring>
+
+namespace troupe::gateway {
+
+namespace {
+
+auto into(boost::system::error_code& error) {
+  return asio::redirect_error(asio::use_awaitable, error);
+}
+
+} // namespace
+
+std::string_view answer_parser::header(std::string_view name) const {
+  std::string_view lines{header_lines};
+  while (!lines.empty()) {
+    auto line = lines.substr(0, lines.find('\n'));
+    if (line.size() > name.size() + 1 && line[name.size()] == ':'
+        && boost::beast::iequals(line.substr(0, name.size()), name))
+      return line.substr(name.size() + 2);
+    lines.remove_prefix(line.size() + 1);
+  }
+  return {};
+}
+
+connection::error_code connection::write_now(std::string_view head, std::string_view body,
+                                             std::size_t& written) {
+  written = 0;
+  if (tls_)
+    return {};
+  std::array<asio::const_buffer, 2> buffers{asio::buffer(head), asio::buffer(body)};
+  error_code error;
+  written = socket_.write_some(buffers, error);
+  return error == asio::error::would_block || error == asio::error::try_again ? error_code{}
+                                                                              : error;
+}
+
+asio::awaitable<connection::error_code> connection::write(std::string_view head,
+                                                          std::string_view body) {
+  error_code error;
+  if (cut_ != cut_reason::none)
+    co_return asio::error::operation_aborted;
+  if (tls_) {
+    // OpenSSL makes a record a buffer: one for a small request saves a packet and a system call.
+    if (head.size() + body.size() <= 16'384) {
+      std::string both;
+      both.reserve(head.size() + body.size());
+      both.append(head).append(body);
+      co_await asio::async_write(*tls_, asio::buffer(both), into(error));
+      co_return error;
+    }
+    co_await asio::async_write(*tls_, asio::buffer(head), into(error));
+    if (!error)
+      co_await asio::async_write(*tls_, asio::buffer(body), into(error));
+    co_return error;
+  }
+  std::array<asio::const_buffer, 2> buffers{asio::buffer(head), asio::buffer(body)};
+  co_await asio::async_write(socket_, buffers, into(error));
+  co_return error;
+}
+
+asio::awaitable<connection::error_code> connection::fill() {
+  if (cut_ != cut_reason::none)
+    co_return asio::error::operation_aborted;
+  if (begin_ == end_)
+    begin_ = end_ = 0;
+  if (end_ == capacity_) {
+    if (begin_ != 0) {
+      std::memmove(in_.get(), in_.get() + begin_, end_ - begin_);
+    } else if (capacity_ == buffer_max) {
+      co_return asio::error::message_size;
+    } else {
+      auto larger = capacity_ == 0 ? buffer_first : capacity_ * 2;
+      std::unique_ptr<char[]> grown{new char[larger]};
+      std::memcpy(grown.get(), in_.get(), end_);
+      in_ = std::move(grown);
+      capacity_ = larger;
+    }
+    end_ -= begin_;
+    begin_ = 0;
+  }
+  error_code error;
+  auto room = asio::buffer(in_.get() + end_, capacity_ - end_);
+  auto bytes = tls_ ? co_await tls_->async_read_some(room, into(error))
+                    : co_await socket_.async_read_some(room, into(error));
+  end_ += bytes;
+  if (cut_ != cut_reason::none)
+    co_return asio::error::operation_aborted;
+  co_return error;
+}
+
+asio::awaitable<connection::error_code> connection::read_exactly(std::size_t bytes) {
+  while (buffered().size() < bytes)
+    if (auto error = co_await fill())
+      co_return error;
+  co_return error_code{};
+}
+
+void connection::cut(cut_reason why) {
+  if (cut_ == cut_reason::none)
+    cut_ = why;
+  if (waiting_ != nullptr)
+    waiting_->cancel();
+  close();
+}
+
+void connection::expire() {
+  if (dialling_ && deadline < give_up_) {
+    close(); // this address; the next may answer
+    deadline = give_up_;
+    return;
+  }
+  cut(cut_reason::deadline);
+}
+
+void connection::close() {
+  error_code ignored;
+  socket_.close(ignored);
+}
+
+bool connection::still_good() {
+  if (!socket_.is_open() || begin_ != end_)
+    return false;
+  char byte;
+  auto got = ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+void connection::shrink() {
+  if (capacity_ > buffer_first && begin_ == end_) {
+    in_.reset();
+    capacity_ = begin_ = end_ = 0;
+  }
+}
+
+} // namespace troupe::gateway
