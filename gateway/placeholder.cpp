@@ -1,2 +1,0 @@
-#include "gateway/server/router.hpp"
-#include "gateway/upstream/upstreams.hpp"
