@@ -40,8 +40,10 @@ public:
   /// Sends without waiting. Only on the shard's thread.
   virtual void send(const caf::strong_actor_ptr& receiver, caf::message content) = 0;
 
-  /// A handle whose messages arrive at `handler` on the shard's thread, until `close` or the last
-  /// handle is gone. `address()` becomes a typed handle by `caf::actor_cast`.
+  /// A handle whose messages arrive at `handler` on the shard's thread, until `close` or until the
+  /// mailbox is destroyed (also on the shard's thread). `address()` becomes a typed handle by
+  /// `caf::actor_cast`. With 4,096 messages waiting it closes itself; its last message is then a
+  /// `caf::error` (`ec::overloaded`).
   class mailbox {
   public:
     virtual ~mailbox() = default;
