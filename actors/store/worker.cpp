@@ -1,0 +1,169 @@
+#include "actors/store/worker.hpp"
+
+#include <caf/make_message.hpp>
+
+#include <algorithm>
+
+namespace troupe {
+
+using persistence::access;
+using persistence::damage;
+using persistence::failure;
+
+void store_job::reply(caf::message content, caf::execution_unit* unit) {
+  // The store took the request out of its own hands (`answered`): whoever comes next gets the
+  // answer.
+  if (!stages.empty()) {
+    auto next = std::move(stages.back());
+    stages.pop_back();
+    next->enqueue(
+        caf::make_mailbox_element(std::move(asker), mid, std::move(stages), std::move(content)),
+        unit);
+  } else if (asker != nullptr && mid.is_request()) {
+    asker->enqueue(nullptr, mid.response_id(), std::move(content), unit);
+  }
+  asker = nullptr;
+  stages.clear();
+}
+
+void store_job::refuse(caf::error error, caf::execution_unit* unit) {
+  reply(caf::make_message(std::move(error)), unit);
+}
+
+persistence::database& store_worker_state::connection() {
+  if (db)
+    return *db;
+  auto now = self->clock().now();
+  if (last_error && now < retry_at)
+    throw *last_error;
+  try {
+    db = options.factory->open(options.mode);
+  } catch (const failure& error) {
+    last_error = error;
+    retry_at = now + backoff;
+    backoff = std::min(backoff * 2, backoff_max);
+    throw;
+  }
+  if (last_error)
+    log_info("store_reconnected", {{"database", options.factory->location()}});
+  last_error.reset();
+  backoff = backoff_first;
+  return *db;
+}
+
+Done store_worker_state::run(const store_batch_ptr& batch) {
+  if (batch->mode == access::write)
+    write_all(*batch);
+  else
+    read_all(*batch);
+  return {};
+}
+
+void store_worker_state::note(const failure& error) {
+  log_warn("store_failed", {{"database", options.factory->location()}, {"error", error.what()}});
+  if (error.hurt == damage::connection)
+    db.reset();
+}
+
+void store_worker_state::fail_rest(store_batch& batch, const failure& error) {
+  batch.failed = true;
+  batch.error = error.what();
+  for (auto& job : batch.jobs)
+    job.refuse(make_error(error.code, error.what()), self->context());
+}
+
+namespace {
+
+/// Does one job of a group within its own savepoint, so that a refusal undoes this job alone.
+/// Throws when the whole transaction is lost.
+void write_one(persistence::database& db, store_job& job, const persistence::command_env& env,
+               bool alone) {
+  if (!alone)
+    db.set_savepoint();
+  try {
+    job.answer = job.work(db, env);
+    if (!alone)
+      db.release_savepoint();
+    return;
+  } catch (const failure& error) {
+    if (alone || error.hurt != damage::none)
+      throw;
+    job.answer = caf::make_message(make_error(error.code, error.what()));
+  } catch (const std::exception& error) {
+    if (alone)
+      throw;
+    log_error("store_command_threw", {{"error", error.what()}});
+    job.answer =
+        caf::make_message(make_error(ec::internal, "the command failed; it is in the log"));
+  }
+  job.rows = 0;
+  db.rollback_savepoint();
+}
+
+bool is_refusal(const failure& error) {
+  return error.hurt == damage::none && error.code != ec::store_unavailable;
+}
+
+} // namespace
+
+void store_worker_state::write_all(store_batch& batch) {
+  persistence::command_env env{options.clock->now_us()};
+  bool alone = batch.jobs.size() == 1;
+  try {
+    auto& connected = connection();
+    {
+      persistence::unit_of_work unit{connected, access::write};
+      for (auto& job : batch.jobs)
+        write_one(connected, job, env, alone);
+      unit.commit();
+    }
+    for (auto& job : batch.jobs) {
+      batch.commands_done += job.rows > 0 ? 1 : 0;
+      batch.rows_done += job.rows;
+      job.reply(self->context());
+    }
+  } catch (const failure& error) {
+    if (alone && is_refusal(error)) {
+      batch.jobs.front().refuse(make_error(error.code, error.what()), self->context());
+      return;
+    }
+    note(error);
+    fail_rest(batch, error);
+  } catch (const std::exception& error) {
+    log_error("store_command_threw", {{"error", error.what()}});
+    fail_rest(batch, failure(ec::internal, "the command failed; it is in the log"));
+  }
+}
+
+void store_worker_state::read_all(store_batch& batch) {
+  persistence::command_env env{options.clock->now_us()};
+  for (auto& job : batch.jobs) {
+    try {
+      auto& connected = connection();
+      persistence::unit_of_work unit{connected, access::read};
+      job.answer = job.work(connected, env);
+      unit.commit();
+      ++batch.commands_done;
+      job.reply(self->context());
+    } catch (const failure& error) {
+      if (!is_refusal(error)) {
+        note(error);
+        batch.failed = true;
+        batch.error = error.what();
+      }
+      job.refuse(make_error(error.code, error.what()), self->context());
+    } catch (const std::exception& error) {
+      log_error("store_query_threw", {{"error", error.what()}});
+      job.refuse(make_error(ec::internal, "the query failed; it is in the log"), self->context());
+    }
+  }
+}
+
+store_worker_actor::behavior_type
+store_worker(self_pointer<store_worker_actor, store_worker_state> self,
+             store_worker_options options) {
+  self->state.init(std::move(options));
+  return {[self](const store_batch_ptr& batch) { return self->state.run(batch); }};
+}
+
+} // namespace troupe

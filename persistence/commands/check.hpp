@@ -1,0 +1,34 @@
+// What the commands share: refusals, defaults and page cursors.
+#pragma once
+
+#include "persistence/commands.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace troupe::persistence {
+
+/// Throws `invalid_argument` unless `id` has 1 to 64 printable ASCII characters.
+void need_id(std::string_view id, std::string_view what);
+/// The same for an id that may be empty.
+void need_id_or_none(std::string_view id, std::string_view what);
+/// Throws `invalid_argument` when the text is longer than `bytes_max`.
+void need_short(std::string_view text, std::size_t bytes_max, std::string_view what);
+/// `asked`, or `standard` when it is 0; throws `invalid_argument` outside of 1 to `most`.
+int page_limit(std::int32_t asked, int standard, int most);
+
+/// Opaque to clients; made of letters, digits, `.` and `-`, or of what `id` is made of.
+std::string make_cursor(const page_position& position);
+/// None for an empty cursor; throws `invalid_argument` for one that we never made.
+std::optional<page_position> read_cursor(std::string_view cursor);
+
+/// The conversation, if it is there and the principal of `context` may see it; `not_found` else.
+v1::Conversation need_conversation(database& db, std::string_view id, const v1::Context& context);
+
+/// Every durable write of a session passes here first, within its transaction.
+/// One node owns all shards until there is a table of them: then this compares the epoch in the
+/// context with the shard's, and a node that was replaced writes nothing.
+inline void check_shard_epoch(database&, const v1::Context&) {}
+
+} // namespace troupe::persistence

@@ -1,0 +1,45 @@
+#include "persistence/commands/check.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace troupe::persistence {
+
+v1::OutboxRows claim_outbox(database& db, const v1::ClaimOutbox& command, const command_env& env) {
+  auto limit = page_limit(command.limit(), 64, 1'000);
+  auto now = command.now_us() != 0 ? command.now_us() : env.now_us;
+  if (command.claim_until_us() <= now)
+    throw failure(ec::invalid_argument, "claim_until_us must be later than now");
+  v1::OutboxRows out;
+  for (auto& row : db.outbox().claim(command.channel(), command.account(), limit, now,
+                                     command.claim_until_us()))
+    *out.add_rows() = std::move(row);
+  return out;
+}
+
+v1::Done settle_outbox(database& db, const v1::SettleOutbox& command, const command_env& env) {
+  need_id(command.id(), "id");
+  if (!v1::OutboxStatus_IsValid(command.status())
+      || command.status() == v1::OUTBOX_STATUS_UNSPECIFIED)
+    throw failure(ec::invalid_argument, "status is missing");
+  auto row = db.outbox().find(command.id());
+  if (!row)
+    throw failure(ec::not_found, fmt::format("there is no outbox row {}", command.id()));
+  // A row that reached its end stays there: an answer that came late settles an unknown one only.
+  if (row->status() == v1::OUTBOX_STATUS_SENT || row->status() == v1::OUTBOX_STATUS_DEAD)
+    return {};
+  row->set_status(command.status());
+  row->set_next_attempt_us(command.next_attempt_us());
+  row->set_error(command.error());
+  db.outbox().settle(*row, command.platform_message_id(), env.now_us);
+  return {};
+}
+
+std::int64_t purge_expired(database& db, const command_env& env) {
+  constexpr int rows_max = 1'000;
+  return db.dedupe().purge(env.now_us - dedupe_window_us, rows_max)
+         + db.outbox().purge(env.now_us - outbox_kept_us, rows_max);
+}
+
+} // namespace troupe::persistence

@@ -1,0 +1,257 @@
+#include "persistence/commands/check.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace troupe::persistence {
+
+namespace {
+
+constexpr int load_messages_max = 10'000;
+
+bool ended(v1::TurnStatus status) { return status >= v1::TURN_STATUS_FINISHED; }
+
+bool known(v1::TurnStatus status) {
+  return v1::TurnStatus_IsValid(status) && status != v1::TURN_STATUS_UNSPECIFIED;
+}
+
+v1::TurnStored stored(const v1::Turn& turn, bool duplicate) {
+  v1::TurnStored out;
+  out.set_turn_id(turn.id());
+  out.set_message_id(turn.message_id());
+  out.set_conversation_id(turn.conversation_id());
+  out.set_duplicate(duplicate);
+  return out;
+}
+
+/// The conversation of a new turn: made now, if the command brings it.
+v1::Conversation conversation_of(database& db, const v1::AcceptTurn& command,
+                                 const command_env& env) {
+  const auto& id = command.turn().conversation_id();
+  if (auto found = db.conversations().find(id))
+    return std::move(*found);
+  if (!command.has_create_if_missing())
+    throw failure(ec::not_found, fmt::format("there is no conversation {}", id));
+  v1::CreateConversation create;
+  *create.mutable_context() = command.context();
+  *create.mutable_conversation() = command.create_if_missing();
+  create.mutable_conversation()->set_id(id);
+  return create_conversation(db, create, env);
+}
+
+/// Adds messages below their parents; one that is there already is left as it is, so that a command
+/// may be sent again. Returns how many were new.
+std::int64_t add_messages(database& db, const v1::Conversation& conversation, const v1::Turn& turn,
+                          const google::protobuf::RepeatedPtrField<v1::Message>& messages,
+                          const command_env& env) {
+  std::int64_t added = 0;
+  std::string_view last = conversation.leaf_id();
+  for (const auto& given : messages) {
+    need_id(given.id(), "message.id");
+    need_id_or_none(given.parent_id(), "message.parent_id");
+    v1::Message message = given;
+    message.set_conversation_id(conversation.id());
+    if (message.turn_id().empty())
+      message.set_turn_id(turn.id());
+    if (message.created_us() == 0)
+      message.set_created_us(env.now_us);
+    const auto& parent = message.parent_id();
+    if (!parent.empty() && parent != last && !db.messages().exists(conversation.id(), parent))
+      throw failure(
+          ec::invalid_argument,
+          fmt::format("the parent of message {} is not in its conversation", message.id()));
+    if (db.messages().insert(message, conversation.message_count() + added))
+      ++added;
+    else if (!db.messages().exists(conversation.id(), message.id()))
+      throw failure(ec::conflict, fmt::format("the id of message {} is taken", message.id()));
+    last = given.id();
+  }
+  return added;
+}
+
+void check_leaf(database& db, const v1::Conversation& conversation, std::string_view leaf_id,
+                const google::protobuf::RepeatedPtrField<v1::Message>& messages) {
+  need_id_or_none(leaf_id, "leaf_id");
+  bool new_one = std::any_of(messages.begin(), messages.end(),
+                             [&](const v1::Message& x) { return x.id() == leaf_id; });
+  if (!leaf_id.empty() && !new_one && leaf_id != conversation.leaf_id()
+      && !db.messages().exists(conversation.id(), leaf_id))
+    throw failure(ec::invalid_argument, "leaf_id names no message of this conversation");
+}
+
+/// Fills in what a turn of `command` leaves out, and refuses what makes no sense.
+v1::Turn checked_turn(const v1::AcceptTurn& command, const command_env& env) {
+  auto turn = command.turn();
+  need_id(turn.id(), "turn.id");
+  need_id(turn.conversation_id(), "turn.conversation_id");
+  need_short(command.dedupe_key(), key_length_max, "dedupe_key");
+  if (turn.message_id().empty() && command.messages_size() > 0)
+    turn.set_message_id(command.messages(command.messages_size() - 1).id());
+  need_id(turn.message_id(), "turn.message_id");
+  if (turn.status() == v1::TURN_STATUS_UNSPECIFIED)
+    turn.set_status(v1::TURN_STATUS_RUNNING);
+  if (!known(turn.status()) || ended(turn.status()))
+    throw failure(ec::invalid_argument, "a new turn is running or awaits tools");
+  if (turn.created_us() == 0)
+    turn.set_created_us(env.now_us);
+  return turn;
+}
+
+void add_outbox(database& db, const v1::AdvanceTurn& command, const command_env& env) {
+  for (const auto& given : command.outbox()) {
+    auto row = given;
+    need_id(row.id(), "outbox.id");
+    need_short(row.to().channel(), key_length_max, "outbox.to.channel");
+    need_short(row.to().account(), key_length_max, "outbox.to.account");
+    if (row.turn_id().empty())
+      row.set_turn_id(command.turn().id());
+    if (row.turn_id() != command.turn().id())
+      throw failure(ec::invalid_argument, "an outbox row belongs to the turn it comes with");
+    if (row.status() == v1::OUTBOX_STATUS_UNSPECIFIED)
+      row.set_status(v1::OUTBOX_STATUS_PENDING);
+    if (row.created_us() == 0)
+      row.set_created_us(env.now_us);
+    db.outbox().insert(row);
+  }
+}
+
+v1::SessionLoaded load(database& db, v1::Conversation conversation, std::string_view leaf_id,
+                       std::int32_t max_messages, std::int64_t max_bytes) {
+  if (max_messages < 0 || max_messages > load_messages_max)
+    throw failure(ec::invalid_argument,
+                  fmt::format("max_messages must be from 1 to {}", load_messages_max));
+  v1::SessionLoaded out;
+  if (!leaf_id.empty()) {
+    auto run =
+        db.messages().branch(conversation.id(), leaf_id, max_messages == 0 ? 200 : max_messages,
+                             max_bytes <= 0 ? page_bytes_max : max_bytes);
+    out.set_truncated(run.more);
+    for (auto i = run.messages.rbegin(); i != run.messages.rend(); ++i)
+      *out.add_messages() = std::move(*i);
+  }
+  for (auto& turn : db.turns().unfinished_of(conversation.id()))
+    *out.add_unfinished() = std::move(turn);
+  *out.mutable_conversation() = std::move(conversation);
+  return out;
+}
+
+} // namespace
+
+v1::TurnStored accept_turn(database& db, const v1::AcceptTurn& command, const command_env& env) {
+  check_shard_epoch(db, command.context());
+  auto turn = checked_turn(command, env);
+  // Keys are a principal's own: nobody gets the turn of another one by guessing.
+  const auto& scope = turn.principal_id();
+  need_id_or_none(scope, "turn.principal_id");
+  if (!command.dedupe_key().empty()) {
+    auto first = db.dedupe().find(scope, command.dedupe_key());
+    if (first && first->created_us > env.now_us - dedupe_window_us) {
+      turn.set_id(first->turn_id);
+      turn.set_message_id(first->message_id);
+      turn.set_conversation_id(first->conversation_id);
+      return stored(turn, true);
+    }
+  }
+  if (auto same = db.turns().find(turn.id())) {
+    if (same->conversation_id() != turn.conversation_id())
+      throw failure(ec::conflict, fmt::format("the id of turn {} is taken", turn.id()));
+    return stored(*same, true);
+  }
+  auto conversation = conversation_of(db, command, env);
+  auto added = add_messages(db, conversation, turn, command.messages(), env);
+  check_leaf(db, conversation, command.leaf_id(), command.messages());
+  if (command.messages_size() == 0 && !db.messages().exists(conversation.id(), turn.message_id()))
+    throw failure(ec::invalid_argument, "turn.message_id names no message of the conversation");
+  db.turns().insert(turn);
+  auto leaf = command.leaf_id();
+  if (leaf.empty() && command.messages_size() > 0)
+    leaf = command.messages(command.messages_size() - 1).id();
+  db.conversations().advance(conversation.id(), leaf, added, {}, env.now_us);
+  if (!command.dedupe_key().empty())
+    db.dedupe().put(
+        {scope, command.dedupe_key(), conversation.id(), turn.id(), turn.message_id(), env.now_us});
+  return stored(turn, false);
+}
+
+v1::TurnStored advance_turn(database& db, const v1::AdvanceTurn& command, const command_env& env) {
+  check_shard_epoch(db, command.context());
+  const auto& given = command.turn();
+  need_id(given.id(), "turn.id");
+  auto before = db.turns().find(given.id());
+  if (!before)
+    throw failure(ec::not_found, fmt::format("there is no turn {}", given.id()));
+  if (ended(before->status()))
+    return stored(*before, true);
+  if (!given.conversation_id().empty() && given.conversation_id() != before->conversation_id())
+    throw failure(ec::invalid_argument, "the turn belongs to another conversation");
+  if (!known(given.status()))
+    throw failure(ec::invalid_argument, "turn.status is missing");
+  auto conversation = db.conversations().find(before->conversation_id());
+  if (!conversation)
+    throw failure(ec::not_found, "the turn's conversation is gone");
+  // What the command leaves out stays as it was.
+  auto turn = *before;
+  turn.MergeFrom(given);
+  turn.set_created_us(before->created_us());
+  // Attempts only grow: a late step of an earlier run does not hide a later one.
+  turn.set_attempts(std::max(given.attempts(), before->attempts()));
+  auto added = add_messages(db, *conversation, turn, command.messages(), env);
+  check_leaf(db, *conversation, command.leaf_id(), command.messages());
+  if (turn.reply_id().empty())
+    for (const auto& message : command.messages())
+      if (message.role() == v1::ROLE_ASSISTANT)
+        turn.set_reply_id(message.id());
+  if (turn.status() == v1::TURN_STATUS_FINISHED
+      && !db.messages().exists(turn.conversation_id(), turn.reply_id()))
+    throw failure(ec::invalid_argument, "a finished turn needs its reply");
+  if (ended(turn.status()) && turn.finished_us() == 0)
+    turn.set_finished_us(env.now_us);
+  db.turns().update(turn);
+  add_outbox(db, command, env);
+  if (command.has_usage()) {
+    v1::RecordUsage record;
+    *record.add_records() = command.usage();
+    record_usage(db, record, env);
+  }
+  db.conversations().advance(conversation->id(), command.leaf_id(), added, command.title(),
+                             env.now_us);
+  return stored(turn, false);
+}
+
+v1::Turn get_turn(database& db, const v1::GetTurn& query, const command_env&) {
+  need_id(query.turn_id(), "turn_id");
+  auto found = db.turns().find(query.turn_id());
+  if (!found)
+    throw failure(ec::not_found, fmt::format("there is no turn {}", query.turn_id()));
+  if (!query.context().principal_id().empty())
+    need_conversation(db, found->conversation_id(), query.context());
+  return std::move(*found);
+}
+
+v1::TurnPage list_unfinished_turns(database& db, const v1::ListUnfinishedTurns& query,
+                                   const command_env&) {
+  auto limit = page_limit(query.limit(), 100, 1'000);
+  need_id_or_none(query.after_id(), "after_id");
+  v1::TurnPage out;
+  for (auto& turn : db.turns().unfinished(query.after_id(), limit))
+    *out.add_turns() = std::move(turn);
+  return out;
+}
+
+v1::SessionLoaded load_session(database& db, const v1::LoadSession& query, const command_env&) {
+  auto conversation = need_conversation(db, query.conversation_id(), query.context());
+  auto leaf = conversation.leaf_id();
+  return load(db, std::move(conversation), leaf, query.max_messages(), query.max_bytes());
+}
+
+v1::SessionLoaded load_branch(database& db, const v1::LoadBranch& query, const command_env&) {
+  auto conversation = need_conversation(db, query.conversation_id(), query.context());
+  need_id(query.leaf_id(), "leaf_id");
+  if (!db.messages().exists(conversation.id(), query.leaf_id()))
+    throw failure(ec::not_found, "leaf_id names no message of this conversation");
+  return load(db, std::move(conversation), query.leaf_id(), query.max_messages(),
+              query.max_bytes());
+}
+
+} // namespace troupe::persistence

@@ -1,0 +1,37 @@
+// Everything in which the databases' SQL differs, in one place.
+#pragma once
+
+#include "persistence/failure.hpp"
+
+#include <soci/soci.h>
+
+#include <string>
+#include <string_view>
+
+namespace troupe::persistence {
+
+class dialect {
+public:
+  virtual ~dialect() = default;
+
+  /// "sqlite"
+  virtual std::string_view name() const = 0;
+  /// False: a statement that changes the schema commits by itself.
+  virtual bool transactional_ddl() const = 0;
+  virtual std::string_view begin_read() const = 0;
+  /// Takes the writer's lock where there is one.
+  virtual std::string_view begin_write() const = 0;
+  /// `INSERT INTO <what>` that leaves a row alone whose key is taken.
+  virtual std::string insert_new(std::string_view what) const = 0;
+  /// Puts the types in place of `{id}`, `{key}`, `{text}`, `{bytes}`, `{int}` and the table option
+  /// `{clustered}` (stored in the order of its primary key).
+  virtual std::string types(std::string_view sql) const = 0;
+  /// What an error of this database means to us.
+  virtual failure translate(soci::session& session, const soci::soci_error& error) const = 0;
+  /// Ends the reading of a statement that has rows left.
+  virtual void reset(soci::statement& statement) const = 0;
+};
+
+const dialect& sqlite_dialect();
+
+} // namespace troupe::persistence

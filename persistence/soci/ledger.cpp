@@ -1,0 +1,134 @@
+#include "persistence/soci/sql_repositories.hpp"
+
+#include <google/protobuf/message.h>
+#include <google/protobuf/unknown_field_set.h>
+
+#include <limits>
+
+namespace troupe::persistence {
+
+namespace {
+
+#define COLUMNS                                                                                    \
+  "request_id, principal_id, started_us, model, deployment, upstream_model, operation, "           \
+  "prompt_tokens, completion_tokens, total_tokens, cached_tokens, reasoning_tokens, estimated, "   \
+  "ending, http_status, streamed, first_byte_us, total_us, conversation_id, turn_id, body"
+constexpr std::string_view kinds = "ttitttt"
+                                   "iiiiiiiiiii"
+                                   "ttt";
+
+v1::UsageRecord read(row_view row) {
+  v1::UsageRecord out;
+  unpack(row.text(20), out);
+  out.set_request_id(std::move(row.text(0)));
+  out.set_principal_id(std::move(row.text(1)));
+  out.set_started_us(row.number(2));
+  out.set_model(std::move(row.text(3)));
+  out.set_deployment(std::move(row.text(4)));
+  out.set_upstream_model(std::move(row.text(5)));
+  out.set_operation(std::move(row.text(6)));
+  auto& usage = *out.mutable_usage();
+  usage.set_prompt_tokens(row.number(7));
+  usage.set_completion_tokens(row.number(8));
+  usage.set_total_tokens(row.number(9));
+  usage.set_cached_tokens(row.number(10));
+  usage.set_reasoning_tokens(row.number(11));
+  usage.set_estimated(row.number(12) != 0);
+  out.set_ending(static_cast<v1::Ending>(row.number(13)));
+  out.set_http_status(static_cast<std::int32_t>(row.number(14)));
+  out.set_streamed(row.number(15) != 0);
+  out.set_first_byte_us(row.number(16));
+  out.set_total_us(row.number(17));
+  out.set_conversation_id(std::move(row.text(18)));
+  out.set_turn_id(std::move(row.text(19)));
+  return out;
+}
+
+/// Every field that this version knows has a column; the body keeps those of a newer one.
+std::string body_of(const v1::UsageRecord& record) {
+  const auto& unknown = v1::UsageRecord::GetReflection()->GetUnknownFields(record);
+  const auto& of_usage = v1::Usage::GetReflection()->GetUnknownFields(record.usage());
+  if (unknown.empty() && of_usage.empty())
+    return {};
+  v1::UsageRecord rest;
+  v1::UsageRecord::GetReflection()->MutableUnknownFields(&rest)->MergeFrom(unknown);
+  if (!of_usage.empty())
+    v1::Usage::GetReflection()->MutableUnknownFields(rest.mutable_usage())->MergeFrom(of_usage);
+  return pack(rest);
+}
+
+std::int64_t end_of(const ledger_filter& filter) {
+  return filter.to_us > 0 ? filter.to_us : std::numeric_limits<std::int64_t>::max();
+}
+
+} // namespace
+
+sql_ledger::sql_ledger(sql_session& sql)
+    : sql_(sql),
+      insert_(sql.sql_dialect().insert_new(
+          "ledger (" COLUMNS ") VALUES (:request, :principal, :started, :model, "
+          ":deployment, :upstream, :operation, :prompt, :completion, :total, :cached, "
+          ":reasoning, :estimated, :ending, :http, :streamed, :first, :took, "
+          ":conversation, :turn, :body)")) {}
+
+bool sql_ledger::insert(const v1::UsageRecord& x) {
+  const auto& usage = x.usage();
+  auto body = body_of(x);
+  return sql_.run(insert_, x.request_id(), x.principal_id(), x.started_us(), x.model(),
+                  x.deployment(), x.upstream_model(), x.operation(), usage.prompt_tokens(),
+                  usage.completion_tokens(), usage.total_tokens(), usage.cached_tokens(),
+                  usage.reasoning_tokens(), static_cast<int>(usage.estimated()),
+                  static_cast<int>(x.ending()), x.http_status(), static_cast<int>(x.streamed()),
+                  x.first_byte_us(), x.total_us(), x.conversation_id(), x.turn_id(),
+                  bytes_value{body})
+         != 0;
+}
+
+std::vector<v1::UsageRecord> sql_ledger::list(const ledger_filter& filter,
+                                              const std::optional<page_position>& after,
+                                              int limit) {
+  page_position last{end_of(filter), {}};
+  if (after)
+    last = *after;
+  std::vector<v1::UsageRecord> out;
+  auto add = [&](row_view row) { out.push_back(read(row)); };
+#define PAGE                                                                                       \
+  "started_us >= :from AND started_us <= :t0 AND (started_us < :t1 OR request_id < :last) "        \
+  "ORDER BY started_us DESC, request_id DESC LIMIT :count"
+  if (filter.principal_id.empty())
+    sql_.each("SELECT " COLUMNS " FROM ledger WHERE " PAGE, kinds, add, filter.from_us,
+              last.time_us, last.time_us, last.id, limit);
+  else
+    sql_.each("SELECT " COLUMNS " FROM ledger WHERE principal_id = :principal AND " PAGE, kinds,
+              add, filter.principal_id, filter.from_us, last.time_us, last.time_us, last.id, limit);
+#undef PAGE
+  return out;
+}
+
+ledger_sum sql_ledger::sum(const ledger_filter& filter) {
+  ledger_sum out;
+  auto take = [&](row_view row) {
+    out.count = row.number(0);
+    out.usage.set_prompt_tokens(row.number(1));
+    out.usage.set_completion_tokens(row.number(2));
+    out.usage.set_total_tokens(row.number(3));
+    out.usage.set_cached_tokens(row.number(4));
+    out.usage.set_reasoning_tokens(row.number(5));
+    out.usage.set_estimated(row.number(6) != 0);
+  };
+#define SUMS                                                                                       \
+  "SELECT COUNT(*), SUM(prompt_tokens), SUM(completion_tokens), SUM(total_tokens), "               \
+  "SUM(cached_tokens), SUM(reasoning_tokens), MAX(estimated) FROM ledger WHERE "
+  if (filter.principal_id.empty())
+    sql_.each(SUMS "started_us >= :from AND started_us < :until", "iiiiiii", take, filter.from_us,
+              end_of(filter));
+  else
+    sql_.each(SUMS "principal_id = :principal AND started_us >= :from AND started_us < :until",
+              "iiiiiii", take, filter.principal_id, filter.from_us, end_of(filter));
+#undef SUMS
+  return out;
+}
+
+#undef COLUMNS
+
+} // namespace troupe::persistence

@@ -1,0 +1,47 @@
+#include "persistence/soci/sql_repositories.hpp"
+
+namespace troupe::persistence {
+
+void sql_schema::prepare() {
+  execute("CREATE TABLE IF NOT EXISTS schema_migrations (version {int} NOT NULL PRIMARY KEY, "
+          "name {text} NOT NULL, checksum {text} NOT NULL, statements_done {int} NOT NULL, "
+          "finished_us {int} NOT NULL)");
+}
+
+std::vector<applied_migration> sql_schema::applied() {
+  // Asked of the connection, not of a table of the catalogue: those differ.
+  std::vector<applied_migration> out;
+  bool exists = false;
+  soci::session& session = sql_.session();
+  try {
+    std::string table;
+    soci::statement st = (session.prepare_table_names(), soci::into(table));
+    st.execute();
+    while (st.fetch())
+      exists = exists || table == "schema_migrations";
+  } catch (const soci::soci_error& error) {
+    throw sql_.sql_dialect().translate(session, error);
+  }
+  if (!exists)
+    return out;
+  sql_.each("SELECT version, name, checksum, statements_done, finished_us FROM "
+            "schema_migrations ORDER BY version",
+            "ittii", [&](row_view row) {
+              out.push_back({row.number(0), std::move(row.text(1)), std::move(row.text(2)),
+                             row.number(3), row.number(4)});
+            });
+  return out;
+}
+
+void sql_schema::execute(std::string_view statement) {
+  sql_.run_once(sql_.sql_dialect().types(statement));
+}
+
+void sql_schema::record(const applied_migration& row) {
+  sql_.run("DELETE FROM schema_migrations WHERE version = :version", row.version);
+  sql_.run("INSERT INTO schema_migrations (version, name, checksum, statements_done, finished_us) "
+           "VALUES (:version, :name, :checksum, :done, :finished)",
+           row.version, row.name, row.checksum, row.statements_done, row.finished_us);
+}
+
+} // namespace troupe::persistence

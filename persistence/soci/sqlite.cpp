@@ -1,0 +1,108 @@
+#include "persistence/soci/sqlite.hpp"
+
+#include "persistence/soci/file_lock.hpp"
+#include "persistence/soci/sql_database.hpp"
+
+#include <fmt/format.h>
+#include <soci/sqlite3/soci-sqlite3.h>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace troupe::persistence {
+
+namespace {
+
+namespace sqlite = sqlite_api;
+
+class sqlite_database final : public sql_database {
+public:
+  sqlite_database(std::unique_ptr<soci::session> session, access mode,
+                  const sqlite_options& options)
+      : sql_database(std::move(session), sqlite_dialect()) {
+    auto* backend = dynamic_cast<soci::sqlite3_session_backend*>(sql_.session().get_backend());
+    sqlite::sqlite3_busy_timeout(backend->conn_, static_cast<int>(options.busy_limit_ms));
+    pragma("journal_mode = WAL");
+    pragma("synchronous = FULL");
+    pragma("foreign_keys = ON");
+    pragma("temp_store = MEMORY");
+    pragma(fmt::format("cache_size = -{}", options.cache_bytes / 1024));
+    pragma(fmt::format("mmap_size = {}", options.mmap_bytes));
+    pragma(fmt::format("wal_autocheckpoint = {}", options.checkpoint_pages));
+    // The log is cut back to this after it once grew larger.
+    pragma(fmt::format("journal_size_limit = {}", options.checkpoint_pages * 4096 * 2));
+    if (options.pages_max > 0)
+      pragma(fmt::format("max_page_count = {}", options.pages_max));
+    if (mode == access::read)
+      pragma("query_only = ON");
+  }
+
+private:
+  void pragma(const std::string& text) { sql_.run_once("PRAGMA " + text); }
+
+  std::vector<finding> verify_storage() override {
+    std::vector<finding> out;
+    try {
+      sql_.each("PRAGMA integrity_check(20)", "t", [&](row_view row) {
+        if (row.text(0) != "ok")
+          out.push_back({"integrity", row.text(0)});
+      });
+      if (out.empty())
+        sql_.each("PRAGMA foreign_key_check", "tit", [&](row_view row) {
+          if (out.size() < 20)
+            out.push_back({"foreign_keys", fmt::format("row {} of {} refers to no {}",
+                                                       row.number(1), row.text(0), row.text(2))});
+        });
+    } catch (const failure& error) {
+      out.push_back({"integrity", error.what()});
+    }
+    return out;
+  }
+};
+
+class sqlite_factory final : public database_factory {
+public:
+  sqlite_factory(const std::string& path, const sqlite_options& options)
+      : path_(checked(path)), options_(options), lock_(path_ + ".lock", file_lock::mode::shared) {
+    // Nobody else of the machine reads conversations and key hashes; SQLite gives its other files
+    // the rights of this one. Only a new file is opened here: closing one that a connection of
+    // this process has open would drop that connection's locks.
+    auto fd = ::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd >= 0)
+      ::close(fd);
+  }
+
+  std::unique_ptr<database> open(access mode) override {
+    try {
+      auto session =
+          std::make_unique<soci::session>(soci::sqlite3, fmt::format("db=\"{}\" timeout=1", path_));
+      return std::make_unique<sqlite_database>(std::move(session), mode, options_);
+    } catch (const soci::soci_error& error) {
+      throw failure(ec::store_unavailable,
+                    fmt::format("{} cannot be opened: {}", path_, error.get_error_message()),
+                    damage::connection);
+    }
+  }
+
+  std::string backend() const override { return "sqlite"; }
+  std::string location() const override { return path_; }
+
+private:
+  static const std::string& checked(const std::string& path) {
+    if (path.empty() || path.find('"') != std::string::npos)
+      throw failure(ec::config_invalid, "the path of the database may not be empty or hold a \"");
+    return path;
+  }
+
+  std::string path_;
+  sqlite_options options_;
+  file_lock lock_;
+};
+
+} // namespace
+
+database_factory_ptr make_sqlite_factory(const std::string& path, const sqlite_options& options) {
+  return std::make_shared<sqlite_factory>(path, options);
+}
+
+} // namespace troupe::persistence
