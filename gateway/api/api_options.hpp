@@ -1,0 +1,50 @@
+// What the REST routes need to work.
+#pragma once
+
+#include "gateway/api/authenticator.hpp"
+#include "gateway/api/conversation_json.hpp"
+#include "gateway/server/router.hpp"
+
+#include <chrono>
+
+namespace troupe::gateway {
+
+struct api_options {
+  session_region_actor region;
+  keyring_actor keyring;
+  authenticator_ptr who;
+  api_limits limits;
+  std::chrono::milliseconds request_limit{10'000}; // for one actor's answer
+  std::chrono::milliseconds turn_limit{600'000};   // for a whole answer in one piece
+};
+
+using api_options_ptr = std::shared_ptr<const api_options>;
+
+/// A request whose caller is known and may make it.
+struct api_request {
+  api_options_ptr api;
+  exchange& x;
+  v1::Context context; // of the messages sent on its behalf
+};
+
+using api_handler = asio::awaitable<void> (*)(api_request);
+
+/// A handler that first finds who asks, and answers for `handle` if they lack `scope`.
+handler guarded(api_options_ptr api, std::string scope, api_handler handle);
+
+/// An error unless the body is declared as JSON (or is empty): forms of other sites cannot send it.
+caf::error check_content_type(const exchange& x);
+
+/// /api/v1/conversations and below. See docs/api/openapi.yaml.
+void add_conversation_routes(router& routes, api_options options);
+
+/// /api/v1/conversations/{id}/messages (POST) and /turns: part of `add_conversation_routes`.
+void add_turn_routes(router& routes, const api_options_ptr& api);
+
+/// /api/v1/keys, for scope admin.
+void add_key_routes(router& routes, api_options options);
+
+/// The conversation `id`, if it is the caller's (or the caller is an admin); else `not_found`.
+asio::awaitable<caf::expected<Conversation>> load_own(const api_request& r, std::string id);
+
+} // namespace troupe::gateway

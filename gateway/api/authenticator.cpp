@@ -1,0 +1,131 @@
+#include "gateway/api/authenticator.hpp"
+
+#include <openssl/crypto.h>
+#include <openssl/sha.h>
+
+#include <algorithm>
+
+namespace troupe::gateway {
+
+namespace {
+
+constexpr std::size_t key_bytes_max = 512;
+
+bool equal_ignoring_case(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
+    return std::tolower(x) == std::tolower(y);
+  });
+}
+
+/// The host of `host`, `host:port` or `[v6]:port`.
+std::string_view without_port(std::string_view host) {
+  if (host.starts_with('[')) {
+    auto end = host.find(']');
+    return end == std::string_view::npos ? std::string_view{} : host.substr(1, end - 1);
+  }
+  return host.substr(0, host.rfind(':'));
+}
+
+bool is_loopback(std::string_view host) {
+  if (host.starts_with("::ffff:"))
+    host.remove_prefix(7);
+  bool v4 = host.starts_with("127.") && std::all_of(host.begin(), host.end(), [](char c) {
+              return c == '.' || (c >= '0' && c <= '9');
+            });
+  return v4 || host == "::1" || equal_ignoring_case(host, "localhost");
+}
+
+v1::Principal anonymous() {
+  v1::Principal who;
+  who.set_id("anonymous");
+  who.set_name("anonymous");
+  who.add_scopes("openai");
+  who.add_scopes("api");
+  return who;
+}
+
+v1::Principal node_operator() {
+  v1::Principal who;
+  who.set_id("operator");
+  who.set_name("operator");
+  for (auto scope : operator_scopes)
+    who.add_scopes(std::string{scope});
+  return who;
+}
+
+} // namespace
+
+std::string_view bearer_of(std::string_view authorization) noexcept {
+  constexpr std::string_view scheme = "bearer ";
+  if (authorization.size() <= scheme.size()
+      || !equal_ignoring_case(authorization.substr(0, scheme.size()), scheme))
+    return {};
+  auto key = authorization.substr(scheme.size());
+  key.remove_prefix(std::min(key.find_first_not_of(' '), key.size()));
+  return key.substr(0, key.find_last_not_of(' ') + 1);
+}
+
+std::string sha256(std::string_view bytes) {
+  std::string out(SHA256_DIGEST_LENGTH, '\0');
+  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
+         reinterpret_cast<unsigned char*>(out.data()));
+  return out;
+}
+
+bool is_local_caller(std::string_view remote_address, std::string_view host,
+                     std::string_view origin) noexcept {
+  if (!is_loopback(remote_address) || !is_loopback(without_port(host)))
+    return false;
+  if (origin.empty())
+    return true;
+  auto scheme = origin.find("://");
+  return scheme != std::string_view::npos && is_loopback(without_port(origin.substr(scheme + 3)));
+}
+
+authenticator::authenticator(authenticator_options options) :
+    options_(std::move(options)),
+    node_token_hash_(options_.node_token.empty() ? std::string{} : sha256(options_.node_token)) {
+  options_.node_token.clear();
+}
+
+bool authenticator::is_node_token(const std::string& key_hash) const noexcept {
+  return !node_token_hash_.empty()
+         && CRYPTO_memcmp(node_token_hash_.data(), key_hash.data(), key_hash.size()) == 0;
+}
+
+asio::awaitable<caf::expected<v1::Principal>> authenticator::authorize(exchange& x,
+                                                                       std::string scope) const {
+  auto key = bearer_of(x.header("authorization"));
+  if (key.empty() && !options_.keys_required && scope != "admin"
+      && is_local_caller(x.remote_address(), x.header("host"), x.header("origin"))) {
+    auto who = anonymous();
+    x.set_principal(who);
+    co_return who;
+  }
+  if (key.empty())
+    co_return make_error(ec::unauthenticated,
+                         "no API key: send the header Authorization: Bearer <key>; "
+                         "`troupe key create` makes one");
+  if (key.size() > key_bytes_max)
+    co_return make_error(ec::unauthenticated, "the API key is not valid");
+  auto hash = sha256(key);
+  if (is_node_token(hash)) {
+    auto who = node_operator();
+    x.set_principal(who);
+    co_return who;
+  }
+  v1::Authorize question;
+  *question.mutable_context() = x.context();
+  question.set_key_hash(std::move(hash));
+  question.set_scope(std::move(scope));
+  Authorize message{std::move(question)};
+  auto answer =
+      co_await ask<Principal>(x.shard(), options_.keyring, options_.limit, std::move(message));
+  if (!answer)
+    co_return std::move(answer.error());
+  const auto& who = **answer;
+  x.set_principal(who);
+  co_return who;
+}
+
+} // namespace troupe::gateway

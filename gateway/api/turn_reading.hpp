@@ -1,0 +1,44 @@
+// Decides what of a turn's events a reader gets, and when it has had all there is for now.
+#pragma once
+
+#include "messages/types.hpp"
+
+#include <cstdint>
+#include <string>
+
+namespace troupe::gateway {
+
+/// Follows the events of one turn. Pure.
+///
+/// A turn ends with finished or failed. Before that it may pause: the model asked for tools of the
+/// client, and only posting their results makes it go on. A pause looks like any message with tool
+/// calls, so whoever reads asks for the turn's status before believing it (`paused`).
+class turn_reading {
+public:
+  /// `after_message`: pass over everything up to this message; empty: nothing.
+  explicit turn_reading(std::string after_message = {}) :
+      after_message_(std::move(after_message)) {}
+
+  /// Takes the next event; false when the reader is not to see it.
+  bool take(const v1::TurnEvent& event);
+
+  /// The last event came.
+  bool ended() const { return ended_; }
+  /// The newest event is a message with tool calls: the turn may wait for their results.
+  bool may_be_paused() const { return !ended_ && pause_seq_ != 0; }
+  std::int64_t last_seq() const { return last_seq_; }
+  /// The message of `may_be_paused`.
+  const v1::Message& calling_message() const { return calling_; }
+
+private:
+  std::string after_message_;
+  std::int64_t last_seq_ = 0;
+  std::int64_t pause_seq_ = 0;
+  v1::Message calling_;
+  bool ended_ = false;
+};
+
+/// The event that tells a reader of a pause: finished, with status awaiting_tools.
+v1::TurnEvent pause_event(const turn_reading& reading);
+
+} // namespace troupe::gateway
