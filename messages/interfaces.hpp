@@ -159,8 +159,8 @@ using channel_actor = caf::typed_actor<
     // Sends one row of the outbox and answers when the platform has it.
     replies_to<OutboundReply>::with<ReplyDelivered>>;
 
-/// The way in of one bot account, the same for every platform: commands, the conversation of a chat,
-/// one message of a chat at a time, retries while the node is busy.
+/// The way in of one bot account, the same for every platform: commands, the conversation of a
+/// chat, one message of a chat at a time, retries while the node is busy.
 using inbound_actor = caf::typed_actor<
     // A message that was addressed to the bot (its adapter applied the triggers). Answers once its
     // turn is durable, or with what to tell the user.
