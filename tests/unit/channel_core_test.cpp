@@ -72,8 +72,11 @@ TEST_CASE("no two chats share a session key, whatever their ids are made of") {
       }
     }
   CHECK(keys.size() == chats);
-  for (const auto& key : keys)
+  for (const auto& key : keys) {
     CHECK(key.find('\n') == std::string::npos);
+    CHECK(key.find('#') == std::string::npos);
+    CHECK(later_session_key(key, "reset").size() <= 255);
+  }
 }
 
 TEST_CASE("two members of a group, and one member in two groups, have sessions of their own") {

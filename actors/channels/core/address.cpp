@@ -8,7 +8,7 @@ namespace troupe::channels {
 
 namespace {
 
-constexpr std::size_t component_bytes_max = 64;
+constexpr std::size_t component_bytes_max = 64; // so that a key stays below 255
 
 std::array<unsigned char, SHA256_DIGEST_LENGTH> sha256(std::string_view text) {
   std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
@@ -38,16 +38,16 @@ void add_field(std::string& out, std::string_view field) {
 } // namespace
 
 std::string escaped_component(std::string_view text) {
-  // `~` begins a hash and is never the first character of anything else.
-  if (text.size() > component_bytes_max)
-    return "~" + sha256_hex(text);
   std::string out;
   for (char c : text) {
     auto byte = static_cast<unsigned char>(c);
-    if (c == '%' || c == ':' || c == '~' || byte < 0x20 || byte == 0x7F)
+    if (c == '%' || c == ':' || c == '~' || c == '#' || byte < 0x20 || byte == 0x7F)
       out += fmt::format("%{:02X}", byte);
     else
       out += c;
+    // `~` begins a hash and nothing else.
+    if (out.size() > component_bytes_max)
+      return "~" + sha256_hex(text);
   }
   return out;
 }
@@ -79,6 +79,10 @@ std::string dedupe_key(const v1::InboundMessage& message) {
   for (const auto& part : message.parts())
     add_field(fields, part.SerializeAsString());
   return chat + ":~" + sha256_hex(fields);
+}
+
+std::string later_session_key(std::string_view session_key, std::string_view salt) {
+  return fmt::format("{}#{}", session_key, sha256_hex(salt).substr(0, 16));
 }
 
 std::string conversation_id_for(std::string_view session_key, std::string_view salt) {
