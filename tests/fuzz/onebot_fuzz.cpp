@@ -19,20 +19,20 @@ void require(bool holds) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   std::string_view text{reinterpret_cast<const char*>(data), size};
-  auto message = onebot::parse_cq(text);
-  require(onebot::parse_cq(onebot::to_cq(message)) == message);
-  require(onebot::unescape(onebot::escape_value(text)) == text);
-  require(onebot::unescape(onebot::escape_text(text)) == text);
+  auto message = onebot11::parse_cq(text);
+  require(onebot11::parse_cq(onebot11::to_cq(message)) == message);
+  require(onebot11::unescape(onebot11::escape_value(text)) == text);
+  require(onebot11::unescape(onebot11::escape_text(text)) == text);
 
-  auto frame = onebot::parse_frame(text);
-  if (const auto* event = std::get_if<onebot::message_event>(&frame)) {
-    auto inbound = onebot::inbound_message(*event, "account");
+  auto frame = onebot11::parse_frame(text);
+  if (const auto* event = std::get_if<onebot11::message_event>(&frame)) {
+    auto inbound = onebot11::inbound_message(*event, "1", "account");
     require(inbound.IsInitialized() && !inbound.SerializeAsString().empty());
     require(channels::session_key(inbound.from(), channels::group_sessions::member).size() <= 255);
     require(channels::dedupe_key(inbound).size() <= 255);
-    auto answer = onebot::reply_segments(inbound.from(), "text", true);
-    auto action = onebot::send_action(inbound.from(), answer, "1");
-    require(std::holds_alternative<onebot::action_answer>(onebot::parse_frame(action)));
+    auto answer = onebot11::reply_segments(inbound.from(), "text", true);
+    auto action = onebot11::send_action(inbound.from(), answer, "1");
+    require(std::holds_alternative<onebot11::action_answer>(onebot11::parse_frame(action)));
   }
 
   auto limit = size == 0 ? 1 : 1 + data[0] % 100;

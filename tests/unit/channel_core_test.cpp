@@ -163,6 +163,9 @@ TEST_CASE("the longest prefix that fits is taken off, with the white space aroun
   CHECK(stripped("#what?") == "what?");
   CHECK(stripped("小助手　你好") == "你好");
   CHECK(stripped("what #ask?") == "what #ask?");
+  rules.prefixes.push_back("/");
+  CHECK(stripped("/reset") == "/reset");
+  CHECK(stripped("/what?") == "what?");
   v1::InboundMessage picture;
   *picture.mutable_from() = address(true, "5", "7");
   picture.mutable_parts()->Add()->mutable_image()->set_url("http://a/1.png");

@@ -7,7 +7,7 @@
 #include <random>
 
 using namespace troupe;
-using namespace troupe::onebot;
+using namespace troupe::onebot11;
 using nlohmann::json;
 
 namespace {
@@ -211,7 +211,7 @@ TEST_CASE("a mention of the bot and a quote become fields, other segments readab
 TEST_CASE("anonymous members and temporary chats have addresses of their own") {
   auto event = group_message("hi");
   event["anonymous"] = {{"id", 9}, {"name", "masked"}, {"flag", "f"}};
-  auto inbound = inbound_message(parsed<message_event>(event.dump()), "qq");
+  auto inbound = inbound_message(parsed<message_event>(event.dump()), "10001", "qq");
   CHECK(inbound.from().user_id() == "anonymous:9");
   CHECK(inbound.sender_name() == "masked");
   auto answer = reply_segments(inbound.from(), "hello", true);
@@ -221,7 +221,7 @@ TEST_CASE("anonymous members and temporary chats have addresses of their own") {
   event = group_message("hi");
   event["message_type"] = "private";
   event["sub_type"] = "group";
-  inbound = inbound_message(parsed<message_event>(event.dump()), "qq");
+  inbound = inbound_message(parsed<message_event>(event.dump()), "10001", "qq");
   CHECK(inbound.from().chat_id() == "777@555");
   auto action = json::parse(send_action(inbound.from(), {text("hello")}, "t"));
   CHECK(action["action"] == "send_private_msg");

@@ -1,5 +1,6 @@
 #include "actors/channels/core/trigger.hpp"
 
+#include "actors/channels/core/command.hpp"
 #include "actors/channels/core/text.hpp"
 
 namespace troupe::channels {
@@ -37,7 +38,7 @@ trigger apply_trigger(const trigger_rules& rules, v1::InboundMessage& message) {
   if (first != parts.end()) {
     std::string text{trimmed(first->text().text())};
     prefix = prefix_bytes(rules, text);
-    if (prefix != 0)
+    if (prefix != 0 && !parse_command(text))
       text = std::string{trimmed(std::string_view{text}.substr(prefix))};
     if (text.empty())
       parts.erase(first);

@@ -19,7 +19,8 @@ struct trigger_rules {
 enum class trigger { none, private_chat, mention, prefix };
 
 /// Decides, and takes the prefix (the longest that fits) and white space around the text off the
-/// message. A prefix that ends in a letter or digit is a word: `bot` does not fit `bottle`.
+/// message. A prefix that ends in a letter or digit is a word: `bot` does not fit `bottle`. A
+/// command stays whole, so that `/` can be a prefix.
 trigger apply_trigger(const trigger_rules& rules, v1::InboundMessage& message);
 
 } // namespace troupe::channels

@@ -3,7 +3,7 @@
 
 #include <array>
 
-namespace troupe::onebot {
+namespace troupe::onebot11 {
 
 namespace {
 
@@ -124,4 +124,4 @@ std::string to_cq(const segments& message) {
   return out;
 }
 
-} // namespace troupe::onebot
+} // namespace troupe::onebot11

@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-namespace troupe::onebot {
+namespace troupe::onebot11 {
 
 namespace {
 
@@ -123,9 +123,10 @@ content read_segments(const segments& message, std::string_view self_id) {
   return result;
 }
 
-v1::InboundMessage inbound_message(const message_event& event, std::string_view account) {
+v1::InboundMessage inbound_message(const message_event& event, std::string_view self_id,
+                                   std::string_view account) {
   v1::InboundMessage result;
-  auto said = read_segments(event.message, event.self_id);
+  auto said = read_segments(event.message, self_id);
   auto& from = *result.mutable_from();
   from.set_channel(std::string{channel});
   from.set_account(std::string{account});
@@ -168,4 +169,4 @@ std::string send_action(const v1::ReplyAddress& to, const segments& message,
   return send_private_msg(to.chat_id().substr(0, at), group, message, echo);
 }
 
-} // namespace troupe::onebot
+} // namespace troupe::onebot11

@@ -4,7 +4,7 @@
 
 #include <charconv>
 
-namespace troupe::onebot {
+namespace troupe::onebot11 {
 
 using nlohmann::json;
 
@@ -224,4 +224,4 @@ std::string get_status(std::string_view echo) {
   return action_text("get_status", json::object(), echo);
 }
 
-} // namespace troupe::onebot
+} // namespace troupe::onebot11

@@ -8,7 +8,7 @@
 #include <variant>
 #include <vector>
 
-namespace troupe::onebot {
+namespace troupe::onebot11 {
 
 /// One element of a message. Numbers and booleans of `data` are kept as text; nested values are
 /// left out.
@@ -104,4 +104,4 @@ std::string get_status(std::string_view echo);
 /// True for decimal digits that fit an int64: ids that go out as JSON numbers.
 bool is_number(std::string_view id) noexcept;
 
-} // namespace troupe::onebot
+} // namespace troupe::onebot11
