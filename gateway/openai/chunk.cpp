@@ -119,8 +119,10 @@ chunk_kind read_object(const dom::object& chunk, stream_facts& facts, std::strin
     return chunk_kind::error;
   if (auto usage = usage_at(chunk))
     facts.usage = std::move(usage);
-  if (facts.model.empty())
+  if (facts.model.empty()) {
     facts.model = text_at(chunk, "model");
+    facts.id = text_at(chunk, "id");
+  }
   dom::array choices;
   if (chunk["choices"].get_array().get(choices) != SUCCESS || choices.begin() == choices.end())
     return chunk["usage"].is_object() ? chunk_kind::usage : chunk_kind::content;

@@ -16,6 +16,7 @@ struct stream_facts {
   std::optional<v1::Usage> usage; // the last one seen
   std::string finish_reason;      // the first one seen
   std::string model;              // as the upstream names it
+  std::string id;
   std::uint64_t choices_seen = 0; // a bit a choice
   std::uint64_t choices_finished = 0;
 

@@ -1,6 +1,6 @@
 #include "gateway/openai/shapes.hpp"
 
-#include "gateway/upstream/base64.hpp"
+#include "gateway/api/base64.hpp"
 
 #include <fmt/format.h>
 #include <simdjson.h>
@@ -175,7 +175,8 @@ std::string embeddings_json(std::string_view model, const std::vector<std::vecto
     const auto& vector = vectors[i];
     if (as_base64) {
       out += '"';
-      out += base64({reinterpret_cast<const char*>(vector.data()), vector.size() * sizeof(float)});
+      out +=
+          to_base64({reinterpret_cast<const char*>(vector.data()), vector.size() * sizeof(float)});
       out += '"';
     } else {
       fmt::format_to(std::back_inserter(out), "[{}]", fmt::join(vector, ","));

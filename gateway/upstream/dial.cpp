@@ -1,5 +1,5 @@
 // How a connection is made: names, addresses, proxies, TLS.
-#include "gateway/upstream/base64.hpp"
+#include "gateway/api/base64.hpp"
 #include "gateway/upstream/connection.hpp"
 #include "gateway/upstream/egress.hpp"
 #include "messages/error.hpp"
@@ -147,7 +147,7 @@ asio::awaitable<caf::error> connection::pass_http_proxy(const endpoint& to) {
   auto request = fmt::format("CONNECT {0} HTTP/1.1\r\nHost: {0}\r\n", authority);
   if (!to.proxy_user.empty())
     request +=
-        "Proxy-Authorization: Basic " + base64(to.proxy_user + ":" + to.proxy_password) + "\r\n";
+        "Proxy-Authorization: Basic " + to_base64(to.proxy_user + ":" + to.proxy_password) + "\r\n";
   request += "\r\n";
   if (auto error = co_await write(request, {}))
     co_return failure("asking proxy " + to.proxy_host, error);

@@ -1,5 +1,5 @@
 // The dialect of OpenAI's chat completions.
-#include "gateway/upstream/base64.hpp"
+#include "gateway/api/base64.hpp"
 #include "gateway/upstream/dialect.hpp"
 #include "gateway/upstream/sse_parser.hpp"
 #include "messages/log.hpp"
@@ -18,7 +18,7 @@ constexpr int malformed_max = 8;
 
 std::string data_url(const std::string& mime_type, const std::string& data) {
   return "data:" + (mime_type.empty() ? std::string{"application/octet-stream"} : mime_type)
-         + ";base64," + base64(data);
+         + ";base64," + to_base64(data);
 }
 
 json image_json(const v1::ImagePart& image) {
@@ -34,7 +34,7 @@ json audio_json(const v1::AudioPart& audio) {
   if (audio.data().empty()) // the protocol takes no address: the model at least learns of it
     return {{"type", "text"}, {"text", audio.url()}};
   return {{"type", "input_audio"},
-          {"input_audio", {{"data", base64(audio.data())}, {"format", audio.format()}}}};
+          {"input_audio", {{"data", to_base64(audio.data())}, {"format", audio.format()}}}};
 }
 
 json file_json(const v1::FilePart& file) {

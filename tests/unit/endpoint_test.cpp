@@ -2,11 +2,13 @@
 #include "gateway/upstream/demo_reply.hpp"
 #include "gateway/upstream/endpoint.hpp"
 #include "messages/error.hpp"
+#include "messages/id.hpp"
 
 #include <doctest/doctest.h>
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 
 using namespace troupe;
@@ -40,9 +42,9 @@ TEST_CASE("a base URL becomes host, port and target") {
 }
 
 TEST_CASE("a base URL that cannot be used is refused with the upstream's name") {
-  for (auto url : {"", "api.example.com/v1", "ftp://example.com", "https://", "https://host:0/",
-                   "https://host:99999/", "https://ho st/", "https://user:pw@host/v1",
-                   "https://host/\r\nX: y"}) {
+  for (std::string url : {"", "api.example.com/v1", "ftp://example.com", "https://",
+                          "https://host:0/", "https://host:99999/", "https://ho st/",
+                          "https://user:pw@host/v1", "https://host/\r\nX: y"}) {
     CAPTURE(url);
     auto ep = make_endpoint(section(url));
     REQUIRE(!ep);
@@ -60,7 +62,7 @@ TEST_CASE("keys come from the text, the environment or a file") {
   auto missing = resolve_secret("env:TROUPE_TEST_NO_SUCH_KEY");
   REQUIRE(!missing);
   CHECK(describe(missing.error()).find("TROUPE_TEST_NO_SUCH_KEY") != std::string::npos);
-  std::string path = std::tmpnam(nullptr);
+  auto path = (std::filesystem::temp_directory_path() / ("troupe_key_" + new_id())).string();
   std::ofstream{path} << "sk-file\r\nmore\n";
   CHECK(*resolve_secret("file:" + path) == "sk-file");
   std::remove(path.c_str());

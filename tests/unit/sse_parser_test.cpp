@@ -66,7 +66,7 @@ TEST_CASE("an event without data is not dispatched and its name is forgotten") {
 }
 
 TEST_CASE("an id with a NUL is ignored, and the last id stays") {
-  CHECK(parse({std::string("id: 1\nid: 2\0\ndata: a\n\n", 21), "data: b\n\n"})
+  CHECK(parse({std::string("id: 1\nid: 2\0\ndata: a\n\n", 22), "data: b\n\n"})
         == list{"|a|1", "|b|1"});
 }
 
