@@ -1,11 +1,10 @@
 #include "gateway/openai/shapes.hpp"
 
-#include <boost/beast/core/detail/base64.hpp>
+#include "gateway/api/base64.hpp"
 
 #include <fmt/format.h>
 #include <simdjson.h>
 
-#include <cstring>
 #include <iterator>
 
 namespace troupe::gateway::openai {
@@ -167,19 +166,17 @@ std::string whole_answer_json(const answer_head& head, std::string_view text,
 }
 
 std::string embeddings_json(std::string_view model, const std::vector<std::vector<float>>& vectors,
-                            std::int64_t prompt_tokens, bool base64) {
-  namespace b64 = boost::beast::detail::base64;
+                            std::int64_t prompt_tokens, bool as_base64) {
   std::string out = "{\"object\":\"list\",\"data\":[";
   for (std::size_t i = 0; i < vectors.size(); ++i) {
     fmt::format_to(std::back_inserter(out),
                    "{}{{\"object\":\"embedding\",\"index\":{},\"embedding\":", i == 0 ? "" : ",",
                    i);
     const auto& vector = vectors[i];
-    if (base64) {
-      auto bytes = vector.size() * sizeof(float);
-      std::string text(b64::encoded_size(bytes), '\0');
-      text.resize(b64::encode(text.data(), vector.data(), bytes));
-      (out += '"') += text;
+    if (as_base64) {
+      out += '"';
+      out +=
+          to_base64({reinterpret_cast<const char*>(vector.data()), vector.size() * sizeof(float)});
       out += '"';
     } else {
       fmt::format_to(std::back_inserter(out), "[{}]", fmt::join(vector, ","));

@@ -41,7 +41,7 @@ std::string whole_answer_json(const answer_head& head, std::string_view text,
 
 /// The answer of /embeddings; as base64 of little-endian floats if asked for.
 std::string embeddings_json(std::string_view model, const std::vector<std::vector<float>>& vectors,
-                            std::int64_t prompt_tokens, bool base64);
+                            std::int64_t prompt_tokens, bool as_base64);
 
 /// {"error":{"message","type","param","code"}}; `code` empty: null.
 std::string error_json(std::string_view message, std::string_view type, std::string_view code,

@@ -62,13 +62,13 @@ void outcome_reporter::report(const std::string& deployment, try_result result, 
 
 live_answer::live_answer(std::shared_ptr<upstream_pool> pool,
                          std::shared_ptr<outcome_reporter> reporter, cancellation& stop,
-                         const v1::RouteTarget& target, const call_clock& times)
-    : pool_(std::move(pool)),
-      reporter_(std::move(reporter)),
-      stop_(stop),
-      deployment_(target.deployment()),
-      model_(target.upstream_model()),
-      times_(times) {
+                         const v1::RouteTarget& target, const call_clock& times) :
+    pool_(std::move(pool)),
+    reporter_(std::move(reporter)),
+    stop_(stop),
+    deployment_(target.deployment()),
+    model_(target.upstream_model()),
+    times_(times) {
   parser_.emplace();
 }
 

@@ -90,17 +90,17 @@ class demo_answer final : public upstream_answer {
 public:
   demo_answer(asio::io_context& io, const config::upstream_section& section,
               const v1::RouteTarget& target, const demo_question& question, bool chat,
-              cancellation& stop)
-      : timer_(io),
-        stop_(stop),
-        options_(demo_options_of(section)),
-        reply_(question.last_user_text, options_, question.max_tokens),
-        began_(clock::now()),
-        deployment_(target.deployment()),
-        model_(target.upstream_model()),
-        prompt_tokens_(question.prompt_tokens),
-        stream_(question.stream),
-        include_usage_(question.include_usage) {
+              cancellation& stop) :
+      timer_(io),
+      stop_(stop),
+      options_(demo_options_of(section)),
+      reply_(question.last_user_text, options_, question.max_tokens),
+      began_(clock::now()),
+      deployment_(target.deployment()),
+      model_(target.upstream_model()),
+      prompt_tokens_(question.prompt_tokens),
+      stream_(question.stream),
+      include_usage_(question.include_usage) {
     auto now_us = system_clock()->now_us();
     head_ = {(chat ? "chatcmpl-" : "cmpl-") + new_id(now_us), model_, now_us / 1'000'000, chat};
     stop_.on_cancel([this] { timer_.cancel(); });

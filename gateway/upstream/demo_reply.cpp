@@ -105,8 +105,8 @@ demo_options demo_options_of(const config::upstream_section& section) {
 }
 
 demo_reply::demo_reply(std::string_view user_text, const demo_options& options,
-                       std::int64_t max_tokens)
-    : text_(compose(user_text)), limit_(options.tokens), repeats_(options.tokens > 0) {
+                       std::int64_t max_tokens) :
+    text_(compose(user_text)), limit_(options.tokens), repeats_(options.tokens > 0) {
   if (repeats_ && !text_.empty() && text_.back() != ' ')
     text_ += ' ';
   if (max_tokens > 0 && (limit_ == 0 || max_tokens < limit_)) {

@@ -1,4 +1,5 @@
 // How a connection is made: names, addresses, proxies, TLS.
+#include "gateway/api/base64.hpp"
 #include "gateway/upstream/connection.hpp"
 #include "gateway/upstream/egress.hpp"
 #include "messages/error.hpp"
@@ -8,7 +9,6 @@
 #include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/ssl/verify_mode.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/beast/core/detail/base64.hpp>
 
 #include <fmt/format.h>
 #include <openssl/err.h>
@@ -25,12 +25,6 @@ constexpr std::size_t proxy_answer_bytes_max = 16'384;
 
 auto into(boost::system::error_code& error) {
   return asio::redirect_error(asio::use_awaitable, error);
-}
-
-std::string base64(std::string_view text) {
-  std::string out(boost::beast::detail::base64::encoded_size(text.size()), '\0');
-  out.resize(boost::beast::detail::base64::encode(out.data(), text.data(), text.size()));
-  return out;
 }
 
 /// What one host look-up waits on: shared with the resolver's thread.
@@ -153,7 +147,7 @@ asio::awaitable<caf::error> connection::pass_http_proxy(const endpoint& to) {
   auto request = fmt::format("CONNECT {0} HTTP/1.1\r\nHost: {0}\r\n", authority);
   if (!to.proxy_user.empty())
     request +=
-        "Proxy-Authorization: Basic " + base64(to.proxy_user + ":" + to.proxy_password) + "\r\n";
+        "Proxy-Authorization: Basic " + to_base64(to.proxy_user + ":" + to.proxy_password) + "\r\n";
   request += "\r\n";
   if (auto error = co_await write(request, {}))
     co_return failure("asking proxy " + to.proxy_host, error);

@@ -191,7 +191,7 @@ bool is_odd_host(std::string_view host) {
   if (host.find(':') != std::string_view::npos) { // IPv6, without brackets
     boost::system::error_code ec;
     boost::asio::ip::make_address_v6(std::string{host}, ec);
-    return static_cast<bool>(ec);
+    return ec || host.find('%') != std::string_view::npos;
   }
   for (unsigned char c : host)
     if (std::isalnum(c) == 0 && c != '.' && c != '-' && c != '_')

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 #include <fstream>
 
@@ -63,11 +64,14 @@ caf::expected<url_parts> parse_url(std::string_view text) {
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   parts.host = parsed->host_type() == urls::host_type::ipv6 ? std::string{parsed->host_address()}
                                                             : parsed->host();
-  parts.port = parsed->port_number();
-  if (!parsed->has_port() || parsed->port().empty())
+  std::string_view port{parsed->port().data(), parsed->port().size()};
+  if (port.empty()) {
     parts.port = default_port(parts.scheme);
-  else if (parts.port == 0)
-    return make_error(ec::config_invalid, "the port of a URL is 1 to 65535");
+  } else {
+    auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), parts.port);
+    if (error != std::errc{} || end != port.data() + port.size() || parts.port == 0)
+      return make_error(ec::config_invalid, "the port of a URL is 1 to 65535");
+  }
   parts.target = std::string{parsed->encoded_path()};
   while (!parts.target.empty() && parts.target.back() == '/')
     parts.target.pop_back();

@@ -54,12 +54,12 @@ void deadline_watch::cut_all() {
 // Connections.
 
 upstream_pool::upstream_pool(asio::io_context& io, config::upstream_section of,
-                             std::shared_ptr<deadline_watch> watch, std::shared_ptr<resolver> dns)
-    : section(std::move(of)),
-      io_(io),
-      watch_(std::move(watch)),
-      dns_(std::move(dns)),
-      idle_timer_(io) {
+                             std::shared_ptr<deadline_watch> watch, std::shared_ptr<resolver> dns) :
+    section(std::move(of)),
+    io_(io),
+    watch_(std::move(watch)),
+    dns_(std::move(dns)),
+    idle_timer_(io) {
   if (section.dialect == "demo")
     return;
   auto made = make_endpoint(section);

@@ -64,12 +64,12 @@ try_result result_of(const caf::error& err) {
 
 class upstreams_impl final : public upstreams, public std::enable_shared_from_this<upstreams_impl> {
 public:
-  upstreams_impl(io_shard& shard, upstreams_options options)
-      : shard_(shard),
-        dns_(options.dns ? options.dns : std::make_shared<resolver>()),
-        watch_(std::make_shared<deadline_watch>(shard.context())),
-        reporter_(std::make_shared<outcome_reporter>()),
-        random_(std::random_device{}()) {
+  upstreams_impl(io_shard& shard, upstreams_options options) :
+      shard_(shard),
+      dns_(options.dns ? options.dns : std::make_shared<resolver>()),
+      watch_(std::make_shared<deadline_watch>(shard.context())),
+      reporter_(std::make_shared<outcome_reporter>()),
+      random_(std::random_device{}()) {
     reporter_->shard = &shard;
     reporter_->router = std::move(options.router);
     update(std::move(options.sections));

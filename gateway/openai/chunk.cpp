@@ -1,0 +1,244 @@
+#include "gateway/openai/chunk.hpp"
+
+#include <fmt/format.h>
+#include <simdjson.h>
+
+#include <algorithm>
+
+namespace troupe::gateway::openai {
+
+namespace {
+
+using namespace simdjson;
+using events_list = google::protobuf::RepeatedPtrField<v1::CompletionEvent>;
+
+constexpr std::size_t depth_max = 64;
+constexpr std::size_t scratch_kept_max = 1'048'576;
+constexpr std::size_t error_text_max = 2'000;
+
+/// A parser and its padded input. One a thread: what it parsed is used before anything else runs
+/// there, and thousands of streams share its memory.
+struct scratch {
+  dom::parser parser;
+  std::string input;
+
+  /// The document if `json` is an object.
+  simdjson_result<dom::object> parse(std::string_view json) {
+    if (input.capacity() > scratch_kept_max) {
+      input = {};
+      parser = dom::parser{};
+    }
+    if (parser.max_depth() != depth_max)
+      if (auto failed = parser.allocate(4'096, depth_max))
+        return failed;
+    input.reserve(json.size() + SIMDJSON_PADDING);
+    input.assign(json);
+    return parser.parse(input.data(), input.size(), false).get_object();
+  }
+};
+
+scratch& local_scratch() {
+  thread_local scratch one;
+  return one;
+}
+
+std::string_view text_at(const dom::object& object, std::string_view key) {
+  std::string_view text;
+  return object[key].get_string().get(text) == SUCCESS ? text : std::string_view{};
+}
+
+std::int64_t number_at(const dom::object& object, std::string_view key) {
+  std::int64_t number = 0;
+  return object[key].get_int64().get(number) == SUCCESS ? std::max<std::int64_t>(number, 0) : 0;
+}
+
+std::optional<v1::Usage> usage_at(const dom::object& object) {
+  dom::object found;
+  if (object["usage"].get_object().get(found) != SUCCESS)
+    return std::nullopt;
+  v1::Usage usage;
+  usage.set_prompt_tokens(number_at(found, "prompt_tokens"));
+  usage.set_completion_tokens(number_at(found, "completion_tokens"));
+  usage.set_total_tokens(number_at(found, "total_tokens"));
+  if (usage.total_tokens() == 0)
+    usage.set_total_tokens(usage.prompt_tokens() + usage.completion_tokens());
+  dom::object details;
+  if (found["prompt_tokens_details"].get_object().get(details) == SUCCESS)
+    usage.set_cached_tokens(number_at(details, "cached_tokens"));
+  if (found["completion_tokens_details"].get_object().get(details) == SUCCESS)
+    usage.set_reasoning_tokens(number_at(details, "reasoning_tokens"));
+  return usage;
+}
+
+void read_tool_calls(const dom::object& delta, std::string& text, events_list* events) {
+  dom::array calls;
+  if (delta["tool_calls"].get_array().get(calls) != SUCCESS)
+    return;
+  for (auto item : calls) {
+    dom::object call;
+    dom::object function;
+    if (item.get_object().get(call) != SUCCESS)
+      continue;
+    std::string_view name;
+    std::string_view arguments;
+    if (call["function"].get_object().get(function) == SUCCESS) {
+      name = text_at(function, "name");
+      arguments = text_at(function, "arguments");
+    }
+    text.append(name).append(arguments);
+    if (events == nullptr)
+      continue;
+    auto* event = events->Add()->mutable_tool_call();
+    event->set_index(
+        static_cast<std::int32_t>(std::min<std::int64_t>(number_at(call, "index"), 1'000)));
+    event->set_call_id(std::string{text_at(call, "id")});
+    event->set_name(std::string{name});
+    event->set_arguments(std::string{arguments});
+  }
+}
+
+void read_delta(const dom::object& delta, std::string& text, events_list* events) {
+  auto content = text_at(delta, "content");
+  auto refusal = text_at(delta, "refusal");
+  auto reasoning = text_at(delta, "reasoning_content");
+  if (reasoning.empty())
+    reasoning = text_at(delta, "reasoning");
+  text.append(content).append(refusal).append(reasoning);
+  if (events != nullptr && !(content.empty() && refusal.empty() && reasoning.empty())) {
+    auto* event = events->Add()->mutable_delta();
+    event->set_text(std::string{content.empty() ? refusal : content});
+    event->set_reasoning(std::string{reasoning});
+  }
+  read_tool_calls(delta, text, events);
+}
+
+chunk_kind read_object(const dom::object& chunk, stream_facts& facts, std::string& text,
+                       events_list* events) {
+  dom::element error;
+  if (chunk["error"].get(error) == SUCCESS && !error.is_null())
+    return chunk_kind::error;
+  if (auto usage = usage_at(chunk))
+    facts.usage = std::move(usage);
+  if (facts.model.empty()) {
+    facts.model = text_at(chunk, "model");
+    facts.id = text_at(chunk, "id");
+  }
+  dom::array choices;
+  if (chunk["choices"].get_array().get(choices) != SUCCESS || choices.begin() == choices.end())
+    return chunk["usage"].is_object() ? chunk_kind::usage : chunk_kind::content;
+  for (auto item : choices) {
+    dom::object choice;
+    if (item.get_object().get(choice) != SUCCESS)
+      continue;
+    auto index = number_at(choice, "index");
+    auto bit = std::uint64_t{1} << std::min<std::int64_t>(index, 63);
+    facts.choices_seen |= bit;
+    dom::object delta;
+    auto* sink = index == 0 ? events : nullptr; // a conversation reads one answer
+    if (choice["delta"].get_object().get(delta) == SUCCESS)
+      read_delta(delta, text, sink);
+    else
+      text.append(text_at(choice, "text"));
+    auto reason = text_at(choice, "finish_reason");
+    if (reason.empty())
+      continue;
+    facts.choices_finished |= bit;
+    if (facts.finish_reason.empty())
+      facts.finish_reason = reason;
+  }
+  return chunk_kind::content;
+}
+
+chunk_kind read_any(std::string_view json, stream_facts& facts, std::string& text,
+                    events_list* events) {
+  dom::object chunk;
+  if (local_scratch().parse(json).get(chunk) != SUCCESS)
+    return chunk_kind::malformed;
+  return read_object(chunk, facts, text, events);
+}
+
+bool contains(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
+
+ec code_of(int status, std::string_view code, std::string_view message) {
+  if (code == "context_length_exceeded" || contains(message, "maximum context length")
+      || contains(message, "context window"))
+    return ec::context_too_long;
+  if (code == "content_filter" || code == "content_policy_violation"
+      || code == "data_inspection_failed")
+    return ec::content_filtered;
+  if (status == 429)
+    return ec::upstream_rate_limited;
+  if (status == 404 || code == "model_not_found")
+    return ec::model_not_found;
+  return status >= 500 || status < 400 ? ec::upstream_unavailable : ec::upstream_rejected;
+}
+
+} // namespace
+
+chunk_kind read_chunk(std::string_view json, stream_facts& facts, std::string& text) {
+  return read_any(json, facts, text, nullptr);
+}
+
+chunk_kind read_chunk(std::string_view json, stream_facts& facts, std::string& text,
+                      events_list& events) {
+  return read_any(json, facts, text, &events);
+}
+
+bool read_whole(std::string_view json, whole_facts& facts) {
+  dom::object answer;
+  if (local_scratch().parse(json).get(answer) != SUCCESS)
+    return false;
+  facts.usage = usage_at(answer);
+  facts.model = text_at(answer, "model");
+  return true;
+}
+
+std::string texts_of_whole(std::string_view json) {
+  std::string text;
+  dom::object answer;
+  dom::array choices;
+  if (local_scratch().parse(json).get(answer) != SUCCESS
+      || answer["choices"].get_array().get(choices) != SUCCESS)
+    return text;
+  for (auto item : choices) {
+    dom::object choice;
+    dom::object message;
+    if (item.get_object().get(choice) != SUCCESS)
+      continue;
+    if (choice["message"].get_object().get(message) == SUCCESS)
+      read_delta(message, text, nullptr);
+    else
+      text.append(text_at(choice, "text"));
+  }
+  return text;
+}
+
+caf::error read_error(int status, std::string_view json, std::string_view who) {
+  std::string_view message;
+  std::string_view code;
+  dom::object answer;
+  dom::object error;
+  if (local_scratch().parse(json).get(answer) == SUCCESS) {
+    if (answer["error"].get_object().get(error) == SUCCESS) {
+      message = text_at(error, "message");
+      code = text_at(error, "code");
+    } else {
+      message = text_at(answer, "error");
+    }
+    if (message.empty())
+      message = text_at(answer, "message");
+  }
+  auto kind = code_of(status, code, message);
+  if (message.empty())
+    return make_error(kind, fmt::format("{} answered with status {}", who, status));
+  return make_error(kind, fmt::format("{}: {}", who, message.substr(0, error_text_max)));
+}
+
+bool is_error_object(std::string_view json) {
+  dom::object answer;
+  return local_scratch().parse(json).get(answer) == SUCCESS && answer["error"].error() == SUCCESS;
+}
+
+} // namespace troupe::gateway::openai

@@ -1,0 +1,57 @@
+// Reading what upstreams of the OpenAI dialect send: chunks of a stream, whole answers, errors.
+#pragma once
+
+#include "messages/error.hpp"
+#include "messages/types.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace troupe::gateway::openai {
+
+/// What a relay needs to know of a stream so far.
+struct stream_facts {
+  std::optional<v1::Usage> usage; // the last one seen
+  std::string finish_reason;      // the first one seen
+  std::string model;              // as the upstream names it
+  std::string id;
+  std::uint64_t choices_seen = 0; // a bit a choice
+  std::uint64_t choices_finished = 0;
+
+  /// Every choice that began has its finish reason.
+  bool finished() const { return choices_finished != 0 && choices_finished == choices_seen; }
+};
+
+enum class chunk_kind {
+  malformed, // no JSON object
+  error,     // an error object instead of a chunk
+  usage,     // no choices, only the usage
+  content,
+};
+
+/// Reads one chunk; `text` takes what the model wrote in it (content, reasoning, refusal, tool
+/// arguments), for counting.
+chunk_kind read_chunk(std::string_view json, stream_facts& facts, std::string& text);
+
+/// Reads one chunk as events, appended to `events`.
+chunk_kind read_chunk(std::string_view json, stream_facts& facts, std::string& text,
+                      google::protobuf::RepeatedPtrField<v1::CompletionEvent>& events);
+
+/// What a whole answer says of itself. False if it is no JSON object.
+struct whole_facts {
+  std::optional<v1::Usage> usage;
+  std::string model;
+};
+bool read_whole(std::string_view json, whole_facts& facts);
+/// The texts of a whole answer's choices, for counting.
+std::string texts_of_whole(std::string_view json);
+
+/// The code and sentence of an error object, or of a status alone. `who` is the upstream's name.
+caf::error read_error(int status, std::string_view json, std::string_view who);
+
+/// True if the text is a JSON object with an `error` member.
+bool is_error_object(std::string_view json);
+
+} // namespace troupe::gateway::openai

@@ -1,0 +1,230 @@
+#include "gateway/openai/openai_call.hpp"
+
+#include "config/assign.hpp"
+#include "gateway/openai/shapes.hpp"
+#include "gateway/upstream/token_count.hpp"
+#include "messages/clock.hpp"
+#include "messages/id.hpp"
+#include "messages/log.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace troupe::gateway::openai {
+
+namespace {
+
+constexpr std::size_t error_body_bytes_max = 131'072;
+constexpr std::string_view json_type = "application/json";
+
+} // namespace
+
+asio::awaitable<void> reply_failure(exchange& x, caf::error err, std::string_view retry_after) {
+  const auto& row = info(err);
+  auto body = error_json(err);
+  header_list headers;
+  if (!retry_after.empty())
+    headers.emplace_back("Retry-After", retry_after);
+  else if (row.code == ec::overloaded || row.code == ec::store_unavailable
+           || row.code == ec::draining)
+    headers.emplace_back("Retry-After", "1");
+  if (row.code == ec::unauthenticated)
+    headers.emplace_back("WWW-Authenticate", "Bearer");
+  x.note("error", std::string{row.name});
+  co_await x.reply(row.http_status, json_type, std::move(body), std::move(headers));
+}
+
+caf::error unknown_model(const std::string& model, const std::vector<std::string>& known) {
+  auto text = fmt::format("The model \"{}\" does not exist here", model);
+  auto left = known;
+  std::vector<std::string> close;
+  while (close.size() < 3) {
+    auto name = config::nearest(model, left);
+    if (name.empty())
+      break;
+    std::erase(left, name);
+    close.push_back(std::move(name));
+  }
+  for (const auto& name : left) // gpt-4o for gpt-4o-2024-05-13, and the other way round
+    if (close.size() < 3 && model.size() >= 3
+        && (name.starts_with(model) || model.starts_with(name)))
+      close.push_back(name);
+  if (!close.empty())
+    text += fmt::format(". Did you mean {}?", fmt::join(close, ", "));
+  else if (!known.empty() && known.size() <= 10)
+    text += fmt::format(". There are: {}.", fmt::join(known, ", "));
+  else
+    text += ". GET /v1/models lists those that do.";
+  return make_error(ec::model_not_found, std::move(text));
+}
+
+call::call(options_ptr options, exchange& x, const operation& what) :
+    options_(std::move(options)), x_(x), what_(what) {
+  record_.set_operation(std::string{what.name});
+  record_.set_started_us(x.started_us());
+  x_.on_disconnect([this] { stop_.cancel(); });
+}
+
+call::~call() {
+  answer_.reset();
+  x_.on_disconnect(nullptr);
+}
+
+asio::awaitable<void> call::serve() {
+  if (!co_await admit() || !co_await find_route() || !co_await ask_upstream())
+    co_return;
+  if (answer_->status() >= 400)
+    co_await pass_error();
+  else if (facts_.stream && what_.streams)
+    co_await pass_stream();
+  else
+    co_await pass_whole();
+}
+
+asio::awaitable<bool> call::admit() {
+  auto who = co_await options_->who->authorize(x_, "openai");
+  caf::error err;
+  if (!who)
+    err = std::move(who.error());
+  else
+    err = read_request(x_.body(), facts_);
+  if (!err)
+    calls_ = options_->upstreams_of(x_.shard());
+  if (!err && !calls_)
+    err = make_error(ec::draining, "the node is not ready; try again later");
+  if (err) {
+    co_await reply_failure(x_, std::move(err));
+    co_return false;
+  }
+  record_.set_principal_id(who->id());
+  record_.set_model(facts_.model);
+  record_.set_streamed(facts_.stream && what_.streams);
+  // The ledger settles an id once: one that the client chose must not make a second answer free.
+  record_.set_request_id(x_.header("x-request-id").empty() ? std::string{x_.request_id()}
+                                                           : new_id());
+  co_return true;
+}
+
+asio::awaitable<bool> call::find_route() {
+  v1::GetRoute query;
+  *query.mutable_context() = x_.context();
+  query.set_model(facts_.model);
+  query.set_operation(what_.kind);
+  GetRoute message{std::move(query)};
+  auto route = co_await ask<Route>(x_.shard(), options_->models, options_->ask_limit, message);
+  if (route) {
+    route_ = std::move(*route);
+    co_return true;
+  }
+  auto err = std::move(route.error());
+  if (info(err).code == ec::model_not_found) {
+    ListModels all;
+    auto models = co_await ask<ModelList>(x_.shard(), options_->models, options_->ask_limit, all);
+    std::vector<std::string> names;
+    if (models)
+      for (const auto& model : (*models)->models())
+        names.push_back(model.id());
+    err = unknown_model(facts_.model, names);
+  }
+  co_await reply_failure(x_, std::move(err));
+  co_return false;
+}
+
+asio::awaitable<bool> call::ask_upstream() {
+  upstream_call request;
+  request.path = what_.upstream_path;
+  request.accept = facts_.stream ? "text/event-stream" : json_type;
+  request.traceparent = x_.traceparent();
+  request.request_id = x_.request_id();
+  request.deadline_us = x_.context().deadline_us();
+  request.body_for = [this](const v1::RouteTarget& target, const config::upstream_section&) {
+    auto edits = edits_for(facts_, target.upstream_model(), what_.streams);
+    return edits.empty() ? upstream_body::borrow(x_.body())
+                         : upstream_body{splice(x_.body(), edits)};
+  };
+  auto answer = co_await calls_->call(*route_, std::move(request), stop_);
+  if (answer) {
+    answer_ = std::move(*answer);
+    record_.set_deployment(answer_->deployment());
+    record_.set_upstream_model(answer_->upstream_model());
+    record_.set_first_byte_us(answer_->first_byte_us());
+    x_.note("upstream", answer_->deployment());
+    co_return true;
+  }
+  auto err = std::move(answer.error());
+  if (stop_.cancelled() || x_.disconnected()) {
+    settle(v1::ENDING_CLIENT_LEFT, 499);
+    co_return false;
+  }
+  settle(v1::ENDING_UPSTREAM_FAILED, info(err).http_status);
+  co_await reply_failure(x_, std::move(err));
+  co_return false;
+}
+
+/// An upstream's refusal, in OpenAI's shape: as it is if it has that already.
+asio::awaitable<void> call::pass_error() {
+  auto body = co_await answer_->read_all(error_body_bytes_max);
+  auto status = answer_->status();
+  std::string retry_after{answer_->header("retry-after")};
+  settle(status >= 500 || status == 429 ? v1::ENDING_UPSTREAM_FAILED : v1::ENDING_FINISHED, status);
+  if (!body || !is_error_object(*body)) {
+    auto err = read_error(status, body ? *body : std::string{}, answer_->deployment());
+    co_await reply_failure(x_, std::move(err), retry_after);
+    co_return;
+  }
+  header_list headers;
+  if (!retry_after.empty())
+    headers.emplace_back("Retry-After", std::move(retry_after));
+  co_await x_.reply(status, json_type, std::move(*body), std::move(headers));
+}
+
+asio::awaitable<void> call::pass_whole() {
+  auto body = co_await answer_->read_all(options_->answer_bytes_max);
+  whole_facts whole;
+  caf::error err;
+  if (!body)
+    err = std::move(body.error());
+  else if (!read_whole(*body, whole))
+    err = make_error(ec::upstream_broken, answer_->deployment() + ": its answer is no JSON object");
+  if (err) {
+    bool left = stop_.cancelled() || x_.disconnected();
+    settle(left ? v1::ENDING_CLIENT_LEFT : v1::ENDING_UPSTREAM_FAILED,
+           left ? 499 : info(err).http_status);
+    co_await reply_failure(x_, std::move(err));
+    co_return;
+  }
+  if (whole.usage) {
+    note_usage(*whole.usage);
+  } else {
+    auto text = texts_of_whole(*body);
+    co_await count_usage_of(std::move(text));
+  }
+  auto status = answer_->status();
+  header_list headers;
+  headers.emplace_back("X-Upstream", answer_->deployment());
+  settle(x_.disconnected() ? v1::ENDING_CLIENT_LEFT : v1::ENDING_FINISHED, status);
+  co_await x_.reply(status, json_type, std::move(*body), std::move(headers));
+}
+
+asio::awaitable<void> call::count_usage_of(std::string answer_text) {
+  auto context = x_.context();
+  auto texts = texts_of_request(x_.body());
+  auto usage = co_await count_usage(x_.shard(), options_->tokenizer, context, route_->vocabulary(),
+                                    facts_.model, std::move(texts), std::move(answer_text));
+  note_usage(usage);
+}
+
+void call::settle(v1::Ending ending, int status) {
+  if (std::exchange(settled_, true))
+    return;
+  record_.set_ending(ending);
+  record_.set_http_status(status);
+  record_.set_total_us(system_clock()->now_us() - record_.started_us());
+  v1::RecordUsage message;
+  *message.add_records() = std::move(record_);
+  tell(x_.shard(), options_->ledger, RecordUsage{std::move(message)});
+}
+
+} // namespace troupe::gateway::openai

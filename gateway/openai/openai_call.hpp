@@ -1,0 +1,89 @@
+// One request to the OpenAI-compatible API, from its body to its line in the ledger.
+#pragma once
+
+#include "gateway/openai/chunk.hpp"
+#include "gateway/openai/openai_routes.hpp"
+#include "gateway/openai/request_reader.hpp"
+#include "gateway/upstream/sse_parser.hpp"
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace troupe::gateway::openai {
+
+using options_ptr = std::shared_ptr<const openai_options>;
+
+/// What of the API is asked for.
+struct operation {
+  v1::Operation kind;
+  std::string_view upstream_path; // below base_url
+  std::string_view name;          // in the ledger
+  bool streams;
+};
+
+inline constexpr operation chat{v1::OPERATION_CHAT, "/chat/completions", "chat", true};
+inline constexpr operation completion{v1::OPERATION_COMPLETION, "/completions", "completion", true};
+inline constexpr operation embedding{v1::OPERATION_EMBEDDING, "/embeddings", "embedding", false};
+
+/// An error in OpenAI's shape, with the table's status.
+asio::awaitable<void> reply_failure(exchange& x, caf::error err, std::string_view retry_after = {});
+
+/// The error for a model that nobody serves: it names those that are close.
+caf::error unknown_model(const std::string& model, const std::vector<std::string>& known);
+
+/// Lives in the handler's coroutine.
+class call {
+public:
+  call(options_ptr options, exchange& x, const operation& what);
+  ~call();
+  call(const call&) = delete;
+  call& operator=(const call&) = delete;
+
+  asio::awaitable<void> serve();
+
+private:
+  // Each false when the request is answered already.
+  asio::awaitable<bool> admit();
+  asio::awaitable<bool> find_route();
+  asio::awaitable<bool> ask_upstream();
+
+  asio::awaitable<void> pass_error();
+  asio::awaitable<void> pass_whole();
+  asio::awaitable<void> pass_stream();
+  asio::awaitable<bool> pass_events(body_stream& out);
+  asio::awaitable<void> end_stream(body_stream& out);
+  asio::awaitable<void> break_stream(body_stream& out, caf::error err);
+  void take_event(const sse_event& event);
+  asio::awaitable<void> count_held_text();
+
+  /// The usage of an answer whose upstream gave none.
+  asio::awaitable<void> count_usage_of(std::string answer_text);
+  void note_usage(const v1::Usage& usage) { *record_.mutable_usage() = usage; }
+  void settle(v1::Ending ending, int status);
+
+  options_ptr options_;
+  exchange& x_;
+  const operation& what_;
+  cancellation stop_;
+  request_facts facts_;
+  Route route_;
+  std::shared_ptr<upstreams> calls_;
+  std::unique_ptr<upstream_answer> answer_;
+  v1::UsageRecord record_;
+  bool settled_ = false;
+
+  // Of a stream.
+  sse_parser parser_;
+  stream_facts seen_;
+  std::string text_;                // of the model, not yet counted
+  std::int64_t counted_tokens_ = 0; // of text no longer held
+  std::string out_;                 // what goes to the client next
+  caf::error failure_;              // an error that the stream itself brought
+  std::string failure_event_;
+  int malformed_ = 0;
+  bool received_ = false; // anything that the model wrote
+  bool done_ = false;
+};
+
+} // namespace troupe::gateway::openai

@@ -1,0 +1,282 @@
+#include "gateway/upstream/completion_runner.hpp"
+
+#include "gateway/upstream/demo_reply.hpp"
+#include "gateway/upstream/token_count.hpp"
+#include "messages/clock.hpp"
+#include "messages/log.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace troupe::gateway {
+
+namespace {
+
+using clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr std::size_t error_body_bytes_max = 65'536;
+/// How long an answer that is over may stay silent before its end mark is no longer waited for.
+constexpr milliseconds end_grace{250};
+constexpr milliseconds usage_grace{2'000};
+constexpr std::int64_t answer_bytes_default = 8'388'608;
+
+std::string last_user_text(const v1::StartCompletion& start) {
+  for (int i = start.messages_size() - 1; i >= 0; --i) {
+    const auto& message = start.messages(i);
+    if (message.role() != v1::ROLE_USER)
+      continue;
+    std::string text;
+    for (const auto& part : message.parts())
+      text += part.text().text();
+    return text;
+  }
+  return {};
+}
+
+} // namespace
+
+completion_runner::completion_runner(upstream_shard where, tokenizer_actor tokenizer,
+                                     std::shared_ptr<std::atomic<std::size_t>> running) :
+    where_(std::move(where)),
+    tokenizer_(std::move(tokenizer)),
+    count_running_(std::move(running)) {}
+
+void completion_runner::start(StartCompletion command, completion_sink_actor sink) {
+  auto one = std::make_shared<running_completion>();
+  one->start = std::move(command);
+  one->sink = std::move(sink);
+  asio::dispatch(where_.shard->context(),
+                 [self = shared_from_this(), one = std::move(one)]() mutable {
+                   self->launch(std::move(one));
+                 });
+}
+
+void completion_runner::cancel(std::string completion_id) {
+  asio::dispatch(where_.shard->context(),
+                 [self = shared_from_this(), id = std::move(completion_id)] {
+                   auto found = self->running_.find(id);
+                   if (found == self->running_.end())
+                     return;
+                   auto one = std::move(found->second);
+                   self->running_.erase(found);
+                   one->stop.cancel();
+                 });
+}
+
+void completion_runner::launch(running_ptr one) {
+  auto id = one->start->completion_id();
+  if (!running_.emplace(id, one).second) {
+    count_running_->fetch_sub(1);
+    log_warn("completion_started_twice", {{"completion_id", id}});
+    return;
+  }
+  auto ended = [self = shared_from_this(), one](std::exception_ptr thrown) {
+    self->count_running_->fetch_sub(1);
+    auto found = self->running_.find(one->start->completion_id());
+    if (found != self->running_.end() && found->second == one)
+      self->running_.erase(found);
+    if (!thrown)
+      return;
+    log_error("completion_threw", {{"completion_id", one->start->completion_id()}});
+    auto events = self->events_for(*one);
+    auto* failed = events.add_events()->mutable_failed();
+    set_failure(*failed->mutable_failure(), make_error(ec::internal));
+    failed->set_after_first_byte(one->told_content);
+    self->send(*one, std::move(events));
+  };
+  asio::co_spawn(where_.shard->context(), run(std::move(one)), std::move(ended));
+}
+
+asio::awaitable<void> completion_runner::run(running_ptr one) {
+  const auto& route = one->start->route();
+  const auto* first =
+      route.targets().empty() ? nullptr : where_.calls->find(route.targets(0).deployment());
+  if (first != nullptr && first->dialect == "demo") {
+    auto section = *first;
+    co_await run_demo(*one, section);
+  } else {
+    co_await run_upstream(*one);
+  }
+}
+
+asio::awaitable<void> completion_runner::run_upstream(running_completion& one) {
+  const auto& start = *one.start;
+  const dialect* speaks = find_dialect("openai");
+  upstream_call request;
+  request.path = speaks->chat_path();
+  request.accept = "text/event-stream";
+  request.traceparent = start.context().traceparent();
+  request.request_id = start.context().request_id();
+  request.deadline_us = start.context().deadline_us();
+  // Made once for the first target: others as a rule call the model the same.
+  const auto& first_model =
+      start.route().targets_size() > 0 ? start.route().targets(0).upstream_model() : start.model();
+  auto first_body = speaks->chat_body(start, first_model);
+  if (!first_body) {
+    co_await fail(one, std::move(first_body.error()), nullptr);
+    co_return;
+  }
+  request.body_for = [&](const v1::RouteTarget& target, const config::upstream_section&) {
+    if (target.upstream_model() == first_model)
+      return upstream_body::borrow(*first_body);
+    auto body = speaks->chat_body(start, target.upstream_model());
+    return upstream_body{body ? std::move(*body) : std::string{}};
+  };
+  auto answer = co_await where_.calls->call(start.route(), std::move(request), one.stop);
+  if (!answer) {
+    co_await fail(one, std::move(answer.error()), nullptr);
+    co_return;
+  }
+  auto& given = **answer;
+  if (given.status() >= 400) {
+    auto body = co_await given.read_all(error_body_bytes_max);
+    co_await fail(one, speaks->error_of(given.status(), body ? *body : "", given.deployment()),
+                  nullptr);
+    co_return;
+  }
+  auto decoder = speaks->decoder(given.deployment());
+  co_await relay(one, given, *decoder);
+}
+
+asio::awaitable<void> completion_runner::relay(running_completion& one, upstream_answer& answer,
+                                               completion_decoder& decoder) {
+  auto bytes_max =
+      one.start->max_answer_bytes() > 0 ? one.start->max_answer_bytes() : answer_bytes_default;
+  while (!decoder.done()) {
+    auto piece = co_await answer.read();
+    if (!piece) {
+      co_await fail(one, std::move(piece.error()), &decoder);
+      co_return;
+    }
+    if (piece->empty())
+      break;
+    auto events = events_for(one);
+    tell_started(one, events, answer.deployment(), answer.upstream_model());
+    auto failed = decoder.feed(*piece, events);
+    bool content = !decoder.text().empty();
+    one.told_content = one.told_content || content;
+    if (events.events_size() != 0)
+      send(one, std::move(events));
+    if (failed) {
+      co_await fail(one, std::move(failed), &decoder);
+      co_return;
+    }
+    if (static_cast<std::int64_t>(decoder.text().size()) > bytes_max) {
+      co_await finish(one, decoder, "length"); // the answer's destructor hangs up
+      co_return;
+    }
+    if (decoder.finished())
+      answer.expect_end_within(decoder.usage() ? end_grace : usage_grace);
+  }
+  if (auto err = decoder.end())
+    co_await fail(one, std::move(err), &decoder);
+  else
+    co_await finish(one, decoder, decoder.finish_reason());
+}
+
+asio::awaitable<void> completion_runner::finish(running_completion& one,
+                                                const completion_decoder& decoder,
+                                                std::string_view finish_reason) {
+  auto usage = decoder.usage() ? *decoder.usage() : co_await count(one, decoder.text());
+  auto events = events_for(one);
+  auto* finished = events.add_events()->mutable_finished();
+  finished->set_finish_reason(finish_reason.empty() ? "stop" : std::string{finish_reason});
+  *finished->mutable_usage() = std::move(usage);
+  finished->set_model(decoder.model());
+  send(one, std::move(events));
+}
+
+asio::awaitable<void> completion_runner::fail(running_completion& one, caf::error err,
+                                              const completion_decoder* decoder) {
+  if (one.stop.cancelled())
+    co_return;
+  auto events = events_for(one);
+  auto* failed = events.add_events()->mutable_failed();
+  set_failure(*failed->mutable_failure(), err);
+  failed->set_after_first_byte(one.told_content);
+  if (decoder != nullptr && one.told_content)
+    *failed->mutable_usage() =
+        decoder->usage() ? *decoder->usage() : co_await count(one, decoder->text());
+  send(one, std::move(events));
+}
+
+asio::awaitable<v1::Usage> completion_runner::count(const running_completion& one,
+                                                    const std::string& text) {
+  co_return co_await count_usage(*where_.shard, tokenizer_, one.start->context(),
+                                 one.start->route().vocabulary(), one.start->model(),
+                                 prompt_texts(*one.start), text);
+}
+
+/// The demo in process: no bytes of any protocol in between.
+asio::awaitable<void> completion_runner::run_demo(running_completion& one,
+                                                  const config::upstream_section& section) {
+  auto options = demo_options_of(section);
+  const auto& start = *one.start;
+  const auto& target = start.route().targets(0);
+  demo_reply reply{last_user_text(start), options};
+  std::int64_t prompt_tokens = 0;
+  for (const auto& text : prompt_texts(start))
+    prompt_tokens += demo_reply::count_tokens(text);
+  asio::steady_timer timer{where_.shard->context()};
+  one.stop.on_cancel([&] { timer.cancel(); });
+  auto due = clock::now() + milliseconds{options.latency_ms};
+  auto between = options.tokens_per_s > 0 ? std::chrono::duration_cast<clock::duration>(
+                     std::chrono::duration<double>(1 / options.tokens_per_s))
+                                          : clock::duration::zero();
+  bool ended = false;
+  while (!ended) {
+    if (due > clock::now()) {
+      timer.expires_at(due);
+      boost::system::error_code ignored;
+      co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    }
+    if (one.stop.cancelled())
+      co_return;
+    auto events = events_for(one);
+    tell_started(one, events, target.deployment(), target.upstream_model());
+    std::string text;
+    do {
+      auto token = reply.next();
+      ended = token.empty();
+      text += token;
+      due += between;
+    } while (!ended && due <= clock::now());
+    if (!text.empty())
+      events.add_events()->mutable_delta()->set_text(std::move(text));
+    one.told_content = true;
+    if (ended) {
+      auto* finished = events.add_events()->mutable_finished();
+      finished->set_finish_reason(std::string{reply.finish_reason()});
+      *finished->mutable_usage() = reply.usage(prompt_tokens);
+      finished->set_model(target.upstream_model());
+    }
+    send(one, std::move(events));
+  }
+  one.stop.on_cancel(nullptr);
+}
+
+v1::CompletionEvents completion_runner::events_for(const running_completion& one) const {
+  v1::CompletionEvents events;
+  events.set_completion_id(one.start->completion_id());
+  return events;
+}
+
+void completion_runner::tell_started(running_completion& one, v1::CompletionEvents& events,
+                                     const std::string& deployment, const std::string& model) {
+  if (std::exchange(one.told_started, true))
+    return;
+  auto* started = events.add_events()->mutable_started();
+  started->set_deployment(deployment);
+  started->set_model(model);
+}
+
+void completion_runner::send(running_completion& one, v1::CompletionEvents events) {
+  if (!one.stop.cancelled())
+    tell(*where_.shard, one.sink, CompletionEvents{std::move(events)});
+}
+
+} // namespace troupe::gateway
