@@ -3,8 +3,8 @@
 // no actor.
 //
 // All throw `failure`. A query or command whose context names a principal sees only conversations
-// that belong to it or to nobody: others are `not_found`. Inside the node the principal is empty
-// and sees all.
+// that belong to it or to nobody: others are `not_found`. An admin sees all, as does the node
+// itself, whose principal is empty.
 #pragma once
 
 #include "persistence/database.hpp"

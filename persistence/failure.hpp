@@ -20,8 +20,8 @@ enum class damage {
 /// code of a refusal (`not_found`, `invalid_argument`...) otherwise. The text says what to do.
 class failure : public std::runtime_error {
 public:
-  failure(ec code, const std::string& text, damage hurt = damage::none)
-      : std::runtime_error(text), code(code), hurt(hurt) {}
+  failure(ec code, const std::string& text, damage hurt = damage::none) :
+      std::runtime_error(text), code(code), hurt(hurt) {}
 
   ec code;
   damage hurt;

@@ -9,6 +9,8 @@ namespace troupe {
 
 namespace {
 
+enum timer_kind { maintenance_timer, gather_timer };
+
 using namespace std::chrono_literals;
 using persistence::access;
 
@@ -16,7 +18,8 @@ constexpr std::size_t reads_a_batch = 32;
 constexpr auto probe_period = 250ms; // of a database that could not be written
 constexpr auto uses_period = 10s;
 constexpr auto purge_period = 60s;
-constexpr auto sweep_period = 100ms; // of commands that waited too long
+constexpr auto busy_period = 100ms; // between two looks at what waits
+constexpr auto idle_period = 1s;
 constexpr auto respawn_delay = 100ms;
 
 } // namespace
@@ -37,7 +40,8 @@ store_state::~store_state() {
     for (auto& job : *queue)
       job.refuse(make_error(ec::store_unavailable, "the store has stopped"), nullptr);
   for (auto& slot : workers)
-    caf::anon_send_exit(slot.handle, caf::exit_reason::user_shutdown);
+    if (slot.handle)
+      caf::anon_send_exit(slot.handle, caf::exit_reason::user_shutdown);
 }
 
 void store_state::init(store_options given) {
@@ -54,7 +58,7 @@ void store_state::init(store_options given) {
   auto now = self->clock().now();
   uses_due = now + uses_period;
   purge_due = now + purge_period;
-  arm(uses_period);
+  arm_maintenance();
 }
 
 void store_state::spawn_worker(worker& slot) {
@@ -73,7 +77,7 @@ void store_state::worker_down(const caf::down_msg& down) {
     log_error("store_worker_died", {{"reason", describe(down.reason)}});
     slot.handle = nullptr;
     slot.respawn_at = self->clock().now() + respawn_delay;
-    arm(respawn_delay);
+    arm_maintenance();
   }
 }
 
@@ -117,8 +121,7 @@ void store_state::add_own(store_job::work_function work) {
 void store_state::dispatch() {
   dispatch_writes();
   dispatch_reads();
-  if (!writes.empty() || !reads.empty())
-    arm(sweep_period);
+  arm_maintenance();
 }
 
 void store_state::dispatch_writes() {
@@ -135,7 +138,7 @@ void store_state::dispatch_writes() {
   bool full = count < writes.size();
   auto wait = gather.wait(count, full ? rows_max : rows, waited);
   if (wait > wait.zero()) {
-    arm(wait);
+    arm_gather(wait);
     return;
   }
   gather.group_sent(count);
@@ -193,7 +196,6 @@ void store_state::finished(std::size_t index, const store_batch_ptr& batch,
     if (!wrote) {
       last_error = died != nullptr ? describe(*died) : batch->error;
       probe_due = self->clock().now() + probe_period;
-      arm(probe_period);
     }
   } else if (batch->failed) {
     last_error = batch->error;
@@ -223,18 +225,45 @@ StoreStatus store_state::status() const {
   return out;
 }
 
-void store_state::arm(std::chrono::microseconds delay) {
+void store_state::arm_gather(std::chrono::microseconds delay) {
   auto now = self->clock().now();
-  auto due = now + delay;
-  // A timer that is under way and soon enough will do. (One that is overdue may have been shed from
-  // a full mailbox.)
-  if (timer_due > now && timer_due <= due)
+  if (gather_due > now && gather_due <= now + delay)
     return;
-  timer_due = due;
-  self->delayed_send(self, delay, Tick{});
+  gather_due = now + delay;
+  v1::Tick timer;
+  timer.set_kind(gather_timer);
+  self->delayed_send(self, delay, Tick{std::move(timer)});
 }
 
-void store_state::tick() {
+bool store_state::busy() const {
+  return !writes.empty() || !reads.empty() || !writable
+         || std::any_of(workers.begin(), workers.end(), [](const worker& x) { return !x.handle; });
+}
+
+void store_state::arm_maintenance() {
+  auto now = self->clock().now();
+  std::chrono::microseconds period = busy() ? busy_period : idle_period;
+  if (maintenance_due > now && maintenance_due <= now + period)
+    return;
+  // Sooner than the timer under way, or that one is overdue: it was shed from a full mailbox.
+  maintenance_due = now + period;
+  v1::Tick timer;
+  timer.set_kind(maintenance_timer);
+  timer.set_id(++maintenance_id);
+  self->delayed_send(self, period, Tick{std::move(timer)});
+}
+
+void store_state::tick(const Tick& timer) {
+  if (timer->kind() == maintenance_timer) {
+    if (timer->id() != maintenance_id)
+      return;
+    maintenance_due = {};
+    maintain();
+  }
+  dispatch();
+}
+
+void store_state::maintain() {
   auto now = self->clock().now();
   for (auto& slot : workers)
     if (!slot.handle && now >= slot.respawn_at)
@@ -242,14 +271,10 @@ void store_state::tick() {
   drop_expired(writes);
   drop_expired(reads);
   housekeeping();
-  dispatch();
-  auto next = std::min(uses_due, purge_due);
-  arm(std::chrono::duration_cast<std::chrono::microseconds>(std::max(next - now, {})) + 1ms);
 }
 
 void store_state::drop_expired(std::deque<store_job>& queue) {
   auto now = self->clock().now();
-  // Not in order of expiry, but in order of age: what is young behind an old one goes next time.
   for (auto i = queue.begin(); i != queue.end();) {
     if (i->expires_at > now) {
       ++i;
@@ -264,15 +289,13 @@ void store_state::drop_expired(std::deque<store_job>& queue) {
 
 void store_state::housekeeping() {
   auto now = self->clock().now();
-  if (!writable && writes.empty() && !writer().current) {
-    if (now >= probe_due) {
-      probe_due = now + probe_period;
-      add_own([](persistence::database& db, const persistence::command_env& env) {
-        db.probe_write(env.now_us);
-        return caf::message{};
-      });
-    }
-    arm(probe_period);
+  // Nobody writes to a node that says it is not ready: look for ourselves.
+  if (!writable && writes.empty() && !writer().current && now >= probe_due) {
+    probe_due = now + probe_period;
+    add_own([](persistence::database& db, const persistence::command_env& env) {
+      db.probe_write(env.now_us);
+      return caf::message{};
+    });
   }
   if (now >= uses_due) {
     uses_due = now + uses_period;
@@ -322,7 +345,7 @@ store_state::interface::behavior_type store(self_pointer<store_state::interface,
       [st](const RecordUsage& x) { return st->write(x, p::record_usage); },
       [st](const ListUsage& x) { return st->read(x, p::list_usage); },
       [st](const GetStoreStatus&) { return st->status(); },
-      [st](const Tick&) { st->tick(); },
+      [st](const Tick& x) { st->tick(x); },
   };
 }
 // clang-format on

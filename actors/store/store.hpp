@@ -72,7 +72,7 @@ struct store_state {
 
   caf::delegated<Principal> authorize(const Authorize& query);
   StoreStatus status() const;
-  void tick();
+  void tick(const Tick& timer);
 
   // Inside.
   struct worker {
@@ -116,7 +116,10 @@ struct store_state {
   void worker_down(const caf::down_msg& down);
   void drop_expired(std::deque<store_job>& queue);
   void housekeeping();
-  void arm(std::chrono::microseconds delay);
+  void arm_gather(std::chrono::microseconds delay);
+  void arm_maintenance();
+  bool busy() const;
+  void maintain();
   worker& writer() { return workers.front(); }
 
   interface::pointer self;
@@ -126,7 +129,9 @@ struct store_state {
   std::vector<worker> workers; // the first one writes
   std::deque<store_job> writes;
   std::deque<store_job> reads;
-  caf::actor_clock::time_point timer_due{};
+  caf::actor_clock::time_point gather_due{};
+  caf::actor_clock::time_point maintenance_due{};
+  std::int64_t maintenance_id = 0; // of the timer that counts; those before it do not
   caf::actor_clock::time_point probe_due{};
   caf::actor_clock::time_point uses_due{};
   caf::actor_clock::time_point purge_due{};

@@ -40,32 +40,27 @@ v1::Conversation conversation_of(database& db, const v1::AcceptTurn& command,
   return create_conversation(db, create, env);
 }
 
-/// Adds messages below their parents; one that is there already is left as it is, so that a command
-/// may be sent again. Returns how many were new.
+/// Adds messages; one that is there already is left as it is, so that a command may be sent again.
+/// A parent need not exist yet: it may be the reply of a turn that runs. Returns how many were new.
 std::int64_t add_messages(database& db, const v1::Conversation& conversation, const v1::Turn& turn,
                           const google::protobuf::RepeatedPtrField<v1::Message>& messages,
                           const command_env& env) {
   std::int64_t added = 0;
-  std::string_view last = conversation.leaf_id();
   for (const auto& given : messages) {
     need_id(given.id(), "message.id");
     need_id_or_none(given.parent_id(), "message.parent_id");
+    if (given.parent_id() == given.id())
+      throw failure(ec::invalid_argument, "a message cannot be its own parent");
     v1::Message message = given;
     message.set_conversation_id(conversation.id());
     if (message.turn_id().empty())
       message.set_turn_id(turn.id());
     if (message.created_us() == 0)
       message.set_created_us(env.now_us);
-    const auto& parent = message.parent_id();
-    if (!parent.empty() && parent != last && !db.messages().exists(conversation.id(), parent))
-      throw failure(
-          ec::invalid_argument,
-          fmt::format("the parent of message {} is not in its conversation", message.id()));
     if (db.messages().insert(message, conversation.message_count() + added))
       ++added;
     else if (!db.messages().exists(conversation.id(), message.id()))
       throw failure(ec::conflict, fmt::format("the id of message {} is taken", message.id()));
-    last = given.id();
   }
   return added;
 }
@@ -164,10 +159,7 @@ v1::TurnStored accept_turn(database& db, const v1::AcceptTurn& command, const co
   if (command.messages_size() == 0 && !db.messages().exists(conversation.id(), turn.message_id()))
     throw failure(ec::invalid_argument, "turn.message_id names no message of the conversation");
   db.turns().insert(turn);
-  auto leaf = command.leaf_id();
-  if (leaf.empty() && command.messages_size() > 0)
-    leaf = command.messages(command.messages_size() - 1).id();
-  db.conversations().advance(conversation.id(), leaf, added, {}, env.now_us);
+  db.conversations().advance(conversation.id(), command.leaf_id(), added, {}, env.now_us);
   if (!command.dedupe_key().empty())
     db.dedupe().put(
         {scope, command.dedupe_key(), conversation.id(), turn.id(), turn.message_id(), env.now_us});

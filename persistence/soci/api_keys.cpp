@@ -54,11 +54,11 @@ std::string body_of(v1::ApiKey rest) {
 
 } // namespace
 
-sql_api_keys::sql_api_keys(sql_session& sql)
-    : sql_(sql),
-      insert_(sql.sql_dialect().insert_new("api_keys (" COLUMNS
-                                           ") VALUES (:id, :name, :hash, :prefix, :scopes, "
-                                           ":created, :expires, :revoked, :used, :body)")) {}
+sql_api_keys::sql_api_keys(sql_session& sql) :
+    sql_(sql),
+    insert_(sql.sql_dialect().insert_new("api_keys (" COLUMNS
+                                         ") VALUES (:id, :name, :hash, :prefix, :scopes, "
+                                         ":created, :expires, :revoked, :used, :body)")) {}
 
 bool sql_api_keys::insert(const v1::ApiKey& x) {
   auto body = body_of(x);

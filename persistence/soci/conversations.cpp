@@ -51,11 +51,11 @@ std::string like_pattern(std::string_view part) {
 
 } // namespace
 
-sql_conversations::sql_conversations(sql_session& sql)
-    : sql_(sql),
-      insert_(sql.sql_dialect().insert_new("conversations (" COLUMNS
-                                           ") VALUES (:id, :owner, :session, :title, :model, "
-                                           ":leaf, :created, :updated, :count, :body)")) {}
+sql_conversations::sql_conversations(sql_session& sql) :
+    sql_(sql),
+    insert_(sql.sql_dialect().insert_new("conversations (" COLUMNS
+                                         ") VALUES (:id, :owner, :session, :title, :model, "
+                                         ":leaf, :created, :updated, :count, :body)")) {}
 
 bool sql_conversations::insert(const v1::Conversation& x) {
   auto body = body_of(x);

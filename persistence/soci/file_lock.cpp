@@ -13,8 +13,8 @@
 
 namespace troupe::persistence {
 
-file_lock::file_lock(const std::string& path, mode how)
-    : fd_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)) {
+file_lock::file_lock(const std::string& path, mode how) :
+    fd_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)) {
   if (fd_ < 0)
     throw failure(ec::store_unavailable,
                   fmt::format("{} cannot be opened: {}", path, std::strerror(errno)),

@@ -63,13 +63,13 @@ std::int64_t end_of(const ledger_filter& filter) {
 
 } // namespace
 
-sql_ledger::sql_ledger(sql_session& sql)
-    : sql_(sql),
-      insert_(sql.sql_dialect().insert_new(
-          "ledger (" COLUMNS ") VALUES (:request, :principal, :started, :model, "
-          ":deployment, :upstream, :operation, :prompt, :completion, :total, :cached, "
-          ":reasoning, :estimated, :ending, :http, :streamed, :first, :took, "
-          ":conversation, :turn, :body)")) {}
+sql_ledger::sql_ledger(sql_session& sql) :
+    sql_(sql),
+    insert_(sql.sql_dialect().insert_new(
+        "ledger (" COLUMNS ") VALUES (:request, :principal, :started, :model, "
+        ":deployment, :upstream, :operation, :prompt, :completion, :total, :cached, "
+        ":reasoning, :estimated, :ending, :http, :streamed, :first, :took, "
+        ":conversation, :turn, :body)")) {}
 
 bool sql_ledger::insert(const v1::UsageRecord& x) {
   const auto& usage = x.usage();

@@ -41,11 +41,11 @@ std::string body_of(v1::Message rest) {
 
 } // namespace
 
-sql_messages::sql_messages(sql_session& sql)
-    : sql_(sql),
-      insert_(sql.sql_dialect().insert_new("messages (" COLUMNS
-                                           ") VALUES (:id, :conversation, :seq, :parent, :turn, "
-                                           ":role, :status, :model, :created, :size, :body)")) {}
+sql_messages::sql_messages(sql_session& sql) :
+    sql_(sql),
+    insert_(sql.sql_dialect().insert_new("messages (" COLUMNS
+                                         ") VALUES (:id, :conversation, :seq, :parent, :turn, "
+                                         ":role, :status, :model, :created, :size, :body)")) {}
 
 bool sql_messages::insert(const v1::Message& x, std::int64_t seq) {
   auto body = body_of(x);
@@ -86,7 +86,9 @@ message_run sql_messages::branch(std::string_view conversation_id, std::string_v
       "ORDER BY walk.depth",
       kinds, [&](row_view row) { out.messages.push_back(read(row)); }, leaf_id, conversation_id,
       limit, bytes_max);
-  out.more = !out.messages.empty() && !out.messages.back().parent_id().empty();
+  // A parent that is not there yet is no older message.
+  out.more = !out.messages.empty() && !out.messages.back().parent_id().empty()
+             && exists(conversation_id, out.messages.back().parent_id());
   return out;
 }
 

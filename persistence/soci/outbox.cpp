@@ -41,12 +41,12 @@ std::string body_of(v1::OutboxRow rest) {
 
 } // namespace
 
-sql_outbox::sql_outbox(sql_session& sql)
-    : sql_(sql),
-      insert_(sql.sql_dialect().insert_new(
-          "outbox (" COLUMNS ", settled_us, platform_message_id) VALUES (:id, :turn, "
-          ":channel, :account, :part, :status, :attempts, :next, :created, :error, "
-          ":body, 0, '')")) {}
+sql_outbox::sql_outbox(sql_session& sql) :
+    sql_(sql),
+    insert_(sql.sql_dialect().insert_new(
+        "outbox (" COLUMNS ", settled_us, platform_message_id) VALUES (:id, :turn, "
+        ":channel, :account, :part, :status, :attempts, :next, :created, :error, "
+        ":body, 0, '')")) {}
 
 bool sql_outbox::insert(const v1::OutboxRow& x) {
   auto body = body_of(x);

@@ -25,8 +25,8 @@ constexpr std::array<invariant, 8> invariants{{
      "SELECT t.id FROM turns t LEFT JOIN messages m ON m.id = t.message_id AND m.conversation_id "
      "= t.conversation_id WHERE m.id IS NULL LIMIT 20"},
     {"parent_in_conversation",
-     "SELECT m.id FROM messages m LEFT JOIN messages p ON p.id = m.parent_id AND "
-     "p.conversation_id = m.conversation_id WHERE m.parent_id <> '' AND p.id IS NULL LIMIT 20"},
+     "SELECT m.id FROM messages m JOIN messages p ON p.id = m.parent_id WHERE p.conversation_id "
+     "<> m.conversation_id LIMIT 20"},
     {"leaf_in_conversation",
      "SELECT c.id FROM conversations c LEFT JOIN messages m ON m.id = c.leaf_id AND "
      "m.conversation_id = c.id WHERE c.leaf_id <> '' AND m.id IS NULL LIMIT 20"},

@@ -8,8 +8,8 @@ namespace troupe::persistence {
 /// One connection whatever the backend; what differs is in its `dialect`.
 class sql_database : public database {
 public:
-  sql_database(std::unique_ptr<soci::session> session, const dialect& dialect)
-      : sql_(std::move(session), dialect) {}
+  sql_database(std::unique_ptr<soci::session> session, const dialect& dialect) :
+      sql_(std::move(session), dialect) {}
 
   conversation_repository& conversations() override { return conversations_; }
   message_repository& messages() override { return messages_; }

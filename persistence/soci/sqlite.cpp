@@ -18,9 +18,9 @@ namespace sqlite = sqlite_api;
 class sqlite_database final : public sql_database {
 public:
   sqlite_database(std::unique_ptr<soci::session> session, access mode,
-                  const sqlite_options& options)
-      : sql_database(std::move(session), sqlite_dialect()) {
-    auto* backend = dynamic_cast<soci::sqlite3_session_backend*>(sql_.session().get_backend());
+                  const sqlite_options& options) :
+      sql_database(std::move(session), sqlite_dialect()) {
+    auto* backend = static_cast<soci::sqlite3_session_backend*>(sql_.session().get_backend());
     sqlite::sqlite3_busy_timeout(backend->conn_, static_cast<int>(options.busy_limit_ms));
     pragma("journal_mode = WAL");
     pragma("synchronous = FULL");
@@ -62,8 +62,8 @@ private:
 
 class sqlite_factory final : public database_factory {
 public:
-  sqlite_factory(const std::string& path, const sqlite_options& options)
-      : path_(checked(path)), options_(options), lock_(path_ + ".lock", file_lock::mode::shared) {
+  sqlite_factory(const std::string& path, const sqlite_options& options) :
+      path_(checked(path)), options_(options), lock_(path_ + ".lock", file_lock::mode::shared) {
     // Nobody else of the machine reads conversations and key hashes; SQLite gives its other files
     // the rights of this one. Only a new file is opened here: closing one that a connection of
     // this process has open would drop that connection's locks.

@@ -41,7 +41,7 @@ public:
   }
 
   failure translate(soci::session& session, const soci::soci_error& error) const override {
-    auto* backend = dynamic_cast<soci::sqlite3_session_backend*>(session.get_backend());
+    auto* backend = static_cast<soci::sqlite3_session_backend*>(session.get_backend());
     int code = SQLITE_ERROR;
     if (const auto* known = dynamic_cast<const soci::sqlite3_soci_error*>(&error))
       code = known->result() & 0xff;
@@ -54,7 +54,7 @@ public:
   }
 
   void reset(soci::statement& statement) const override {
-    auto* backend = dynamic_cast<soci::sqlite3_statement_backend*>(statement.get_backend());
+    auto* backend = static_cast<soci::sqlite3_statement_backend*>(statement.get_backend());
     if (backend != nullptr && backend->stmt_ != nullptr) {
       sqlite::sqlite3_reset(backend->stmt_);
       backend->databaseReady_ = false;

@@ -3,8 +3,8 @@
 namespace troupe::persistence {
 
 statement::statement(soci::session& session, const dialect& dialect, std::string_view sql,
-                     std::string_view params, std::string_view columns)
-    : session_(session), dialect_(dialect) {
+                     std::string_view params, std::string_view columns) :
+    session_(session), dialect_(dialect) {
   try {
     statement_ = std::make_unique<soci::statement>(session);
     for (char kind : columns) {

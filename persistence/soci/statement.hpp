@@ -98,8 +98,8 @@ constexpr char kind_of() {
 /// program's own (a bounded number of them), never made of input.
 class sql_session {
 public:
-  sql_session(std::unique_ptr<soci::session> session, const dialect& dialect)
-      : session_(std::move(session)), dialect_(dialect) {}
+  sql_session(std::unique_ptr<soci::session> session, const dialect& dialect) :
+      session_(std::move(session)), dialect_(dialect) {}
 
   /// Runs a statement without result; returns how many rows it changed.
   template <class... Args>

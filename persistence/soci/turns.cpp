@@ -39,11 +39,11 @@ std::string body_of(v1::Turn rest) {
 
 } // namespace
 
-sql_turns::sql_turns(sql_session& sql)
-    : sql_(sql),
-      insert_(sql.sql_dialect().insert_new(
-          "turns (" COLUMNS ") VALUES (:id, :conversation, :message, :reply, :status, "
-          ":step, :attempts, :created, :finished, :body)")) {}
+sql_turns::sql_turns(sql_session& sql) :
+    sql_(sql),
+    insert_(sql.sql_dialect().insert_new("turns (" COLUMNS
+                                         ") VALUES (:id, :conversation, :message, :reply, :status, "
+                                         ":step, :attempts, :created, :finished, :body)")) {}
 
 bool sql_turns::insert(const v1::Turn& x) {
   auto body = body_of(x);

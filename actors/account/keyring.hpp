@@ -1,0 +1,58 @@
+// The keyring: who holds an API key, from memory where possible.
+#pragma once
+
+#include "actors/account/key_cache.hpp"
+#include "config/config.hpp"
+#include "messages/actor.hpp"
+#include "messages/clock.hpp"
+#include "messages/interfaces.hpp"
+
+#include <caf/result.hpp>
+#include <caf/typed_response_promise.hpp>
+
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace troupe {
+
+struct keyring_options {
+  store_actor store;
+  config::keys_section limits;
+  wall_clock_ptr clock = system_clock();
+  std::int64_t store_limit_ms = 10'000; // of one look-up
+};
+
+struct keyring_state {
+  static inline const char* name = "keyring";
+
+  explicit keyring_state(keyring_actor::pointer self) : self(self) {}
+
+  void init(keyring_options given);
+  caf::result<Principal> authorize(const Authorize& query);
+  caf::result<Done> revoke(const RevokeApiKey& command);
+
+  struct waiting {
+    caf::typed_response_promise<Principal> promise;
+    std::string scope;
+  };
+
+  static caf::result<Principal> decide(const v1::Principal& principal, const std::string& scope);
+  void look_up(const Authorize& query);
+  void looked_up(const std::string& hash, const caf::expected<Principal>& answer);
+
+  keyring_actor::pointer self;
+  keyring_options options;
+  key_cache cache{key_cache::limits{}};
+  std::unordered_map<std::string, std::vector<waiting>> asked; // by hash: one look-up each
+  std::size_t waiting_count = 0;
+};
+
+/// Answers `Authorize` from its cache; each unknown hash is looked up once, however many ask. A
+/// store that is busy or away is `store_unavailable`, never `unauthenticated`. A key revoked here
+/// is refused from then on; one revoked on another node is known here for at most
+/// `limits.cache_ms`.
+keyring_actor::behavior_type keyring(self_pointer<keyring_actor, keyring_state> self,
+                                     keyring_options options);
+
+} // namespace troupe
