@@ -30,11 +30,18 @@ int run(int argc, char** argv) {
   app.fallthrough();
   app.footer("Start with `troupe serve`, then `troupe chat hello` in another terminal.");
   add_common_options(app, common);
+  add_chat_command(app, common);
+  add_status_command(app, common);
+  add_actors_command(app, common);
+  add_key_command(app, common);
   add_config_command(app, common);
+  add_completion_command(app, common);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : 2;
+  } catch (const quiet_exit& e) {
+    return e.exit_code;
   } catch (const failure& e) {
     fmt::print(stderr, "troupe: {}\n", e.what());
     return e.exit_code;

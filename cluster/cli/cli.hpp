@@ -31,6 +31,12 @@ public:
   int exit_code;
 };
 
+/// Ends the command with an exit code when all is said already.
+class quiet_exit : public failure {
+public:
+  explicit quiet_exit(int exit_code) : failure("", exit_code) {}
+};
+
 /// Each adds one subcommand; its callback throws `failure`. Defined in
 /// cluster/cli/<name>_command.cpp.
 void add_serve_command(CLI::App& app, options& common);
