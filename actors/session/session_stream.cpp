@@ -1,0 +1,264 @@
+// What the model says: through the filters, to the readers, until the step is answered.
+#include "actors/session/gate.hpp"
+
+#include <caf/actor_cast.hpp>
+#include <fmt/format.h>
+
+namespace troupe {
+
+namespace {
+
+// Every piece of an answer costs its bound something, so that empty pieces do not go on for ever.
+constexpr std::int64_t bytes_per_piece = 8;
+
+caf::error error_of(const v1::Failure& failure) {
+  auto code = failure.code().empty() ? ec::upstream_broken : ec_from_name(failure.code());
+  return failure.message().empty() ? make_error(code) : make_error(code, failure.message());
+}
+
+} // namespace
+
+/// Leads the text of filter `index` to the next one, or to the turn's readers.
+class filter_output final : public stream_output {
+public:
+  filter_output(session_state* session, std::weak_ptr<char> alive, std::int64_t step,
+                std::size_t index)
+      : session_(session), alive_(std::move(alive)), step_(step), index_(index) {}
+
+  void text(std::string_view text) override {
+    auto* turn = live();
+    if (turn == nullptr || text.empty())
+      return;
+    if (index_ + 1 < turn->step->filters.size())
+      turn->step->filters[index_ + 1]->text(text);
+    else
+      session_->show_text(*turn, text);
+  }
+
+  void end() override {
+    auto* turn = live();
+    if (turn != nullptr && turn->phase == turn_phase::draining)
+      session_->filter_ended(*turn, index_);
+  }
+
+  void block(caf::error reason) override {
+    if (auto* turn = live())
+      session_->finish(*turn, {v1::TURN_STATUS_FAILED, std::move(reason)});
+  }
+
+private:
+  open_turn* live() const {
+    auto* turn = alive_.expired() ? nullptr : session_->find_step(step_);
+    bool takes = turn != nullptr
+                 && (turn->phase == turn_phase::answering || turn->phase == turn_phase::draining);
+    return takes ? turn : nullptr;
+  }
+
+  session_state* session_;
+  std::weak_ptr<char> alive_;
+  std::int64_t step_;
+  std::size_t index_;
+};
+
+void session_state::open_filters(open_turn& turn) {
+  auto& step = *turn.step;
+  for (const auto& stage : options_->pipeline.complete) {
+    auto output = std::make_shared<filter_output>(this, work().alive, step.id, step.filters.size());
+    step.outputs.push_back(output);
+    step.filters.push_back(stage->open(stages(), turn.turn, std::move(output)));
+  }
+}
+
+void session_state::completion(const CompletionEvents& batch) {
+  if (work_ == nullptr || work_->open.empty())
+    return;
+  auto* turn = work_->open.front().get();
+  if (!turn->step || !turn->step->open || turn->step->completion_id != batch->completion_id())
+    return; // of a completion that was cancelled, or of a state that is gone
+  auto step = turn->step->id;
+  turn->step->batching = true;
+  for (const auto& event : batch->events()) {
+    on_event(*turn, event);
+    turn = find_step(step);
+    if (turn == nullptr || !turn->step->open)
+      break;
+  }
+  if (turn == nullptr)
+    return;
+  turn->step->batching = false;
+  flush(*turn);
+}
+
+void session_state::on_event(open_turn& turn, const v1::CompletionEvent& event) {
+  auto& step = *turn.step;
+  switch (event.kind_case()) {
+    case v1::CompletionEvent::kStarted:
+      step.deployment = event.started().deployment();
+      step.model = event.started().model();
+      break;
+    case v1::CompletionEvent::kDelta:
+      on_delta(turn, event.delta());
+      break;
+    case v1::CompletionEvent::kToolCall:
+      on_tool_call(turn, event.tool_call());
+      break;
+    case v1::CompletionEvent::kFinished:
+      step.open = false;
+      step.finish_reason = event.finished().finish_reason();
+      step.usage = event.finished().usage();
+      if (!event.finished().model().empty())
+        step.model = event.finished().model();
+      model_ended(turn);
+      return;
+    case v1::CompletionEvent::kFailed:
+      step.open = false;
+      step.failure = error_of(event.failed().failure());
+      step.usage = event.failed().usage();
+      model_ended(turn);
+      return;
+    default:
+      return;
+  }
+  if (turn.step->open && turn.step->bytes > options_->config.answer_bytes_max)
+    finish(turn, {v1::TURN_STATUS_FAILED,
+                  make_error(ec::too_large, fmt::format("the answer is over {} bytes and was cut",
+                                                        options_->config.answer_bytes_max))});
+}
+
+void session_state::on_delta(open_turn& turn, const v1::CompletionDelta& delta) {
+  auto& step = *turn.step;
+  if (step.first_byte_us == 0)
+    step.first_byte_us = std::max<std::int64_t>(now_us() - step.started_us, 1);
+  step.bytes += static_cast<std::int64_t>(delta.text().size() + delta.reasoning().size());
+  step.bytes += bytes_per_piece * (delta.text().empty() && delta.reasoning().empty() ? 1 : 0);
+  if (!delta.reasoning().empty()) {
+    auto text = repair_utf8(delta.reasoning());
+    step.reasoning += text;
+    v1::TurnEvent event;
+    event.mutable_delta()->set_reasoning(std::move(text));
+    show(turn, std::move(event));
+  }
+  if (delta.text().empty())
+    return;
+  if (step.filters.empty())
+    show_text(turn, repair_utf8(delta.text()));
+  else
+    step.filters.front()->text(repair_utf8(delta.text()));
+}
+
+void session_state::on_tool_call(open_turn& turn, const v1::CompletionToolCall& piece) {
+  auto& step = *turn.step;
+  if (step.first_byte_us == 0)
+    step.first_byte_us = std::max<std::int64_t>(now_us() - step.started_us, 1);
+  auto& call = step.calls[piece.index()];
+  if (!piece.call_id().empty())
+    call.set_call_id(repair_utf8(piece.call_id()));
+  call.set_name(call.name() + repair_utf8(piece.name()));
+  auto arguments = repair_utf8(piece.arguments());
+  call.set_arguments_json(call.arguments_json() + arguments);
+  step.bytes +=
+      static_cast<std::int64_t>(piece.call_id().size() + piece.name().size() + arguments.size())
+      + bytes_per_piece;
+  v1::TurnEvent event;
+  auto& delta = *event.mutable_tool_call();
+  delta.set_index(piece.index());
+  delta.set_call_id(repair_utf8(piece.call_id()));
+  delta.set_name(repair_utf8(piece.name()));
+  delta.set_arguments(std::move(arguments));
+  show(turn, std::move(event));
+}
+
+void session_state::answer_ready(open_turn& turn, const std::string& text) {
+  enter(turn, turn_phase::answering);
+  open_filters(turn);
+  auto& step = *turn.step;
+  step.finish_reason = "stop";
+  step.batching = true;
+  auto id = step.id;
+  auto whole = repair_utf8(text);
+  if (step.filters.empty())
+    show_text(turn, whole);
+  else
+    step.filters.front()->text(whole);
+  auto* still = find_step(id);
+  if (still == nullptr || still->phase != turn_phase::answering)
+    return; // a filter blocked it
+  still->step->batching = false;
+  flush(*still);
+  model_ended(*still);
+}
+
+void session_state::show_text(open_turn& turn, std::string_view text) {
+  turn.step->text += text;
+  v1::TurnEvent event;
+  event.mutable_delta()->set_text(std::string{text});
+  show(turn, std::move(event));
+}
+
+// Text of one batch is one event: a reader cannot tell, and everyone on the way saves work.
+void session_state::show(open_turn& turn, v1::TurnEvent event) {
+  auto& pending = turn.step->pending;
+  if (event.has_delta() && !pending.empty() && pending.back().has_delta()) {
+    auto& last = *pending.back().mutable_delta();
+    const auto& more = event.delta();
+    if (last.text().empty() == more.text().empty()) {
+      last.mutable_text()->append(more.text());
+      last.mutable_reasoning()->append(more.reasoning());
+      return;
+    }
+  }
+  pending.push_back(std::move(event));
+  if (!turn.step->batching)
+    flush(turn);
+}
+
+void session_state::flush(open_turn& turn) {
+  if (turn.step && !turn.step->pending.empty())
+    publish(turn, std::exchange(turn.step->pending, {}));
+}
+
+void session_state::model_ended(open_turn& turn) {
+  enter(turn, turn_phase::draining);
+  if (turn.step->filters.empty())
+    step_answered(turn);
+  else
+    turn.step->filters.front()->end();
+}
+
+void session_state::filter_ended(open_turn& turn, std::size_t index) {
+  if (index + 1 < turn.step->filters.size())
+    turn.step->filters[index + 1]->end();
+  else
+    step_answered(turn);
+}
+
+void session_state::step_answered(open_turn& turn) {
+  auto& step = *turn.step;
+  if (step.failure) {
+    finish(turn, {v1::TURN_STATUS_FAILED, step.failure});
+    return;
+  }
+  bool asks = !step.calls.empty() && step.finish_reason != "length"
+              && step.finish_reason != "content_filter";
+  if (!asks) {
+    finish(turn, {v1::TURN_STATUS_FINISHED, {}});
+  } else if (turn.turn.step() + 1 >= options_->config.steps_max) {
+    finish(turn, {v1::TURN_STATUS_FAILED,
+                  make_error(ec::too_large, fmt::format("the model asked for tools {} times in one "
+                                                        "turn: ask for less at once",
+                                                        turn.turn.step() + 1))});
+  } else {
+    finish(turn, {v1::TURN_STATUS_AWAITING_TOOLS, {}});
+  }
+}
+
+void session_state::cancel_upstream(open_turn& turn) {
+  if (!turn.step || !turn.step->open)
+    return;
+  turn.step->open = false;
+  v1::CancelCompletion command;
+  command.set_completion_id(turn.step->completion_id);
+  self_->send(options_->upstream, CancelCompletion{std::move(command)});
+}
+
+} // namespace troupe
