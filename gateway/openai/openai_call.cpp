@@ -4,7 +4,6 @@
 #include "gateway/openai/shapes.hpp"
 #include "gateway/upstream/token_count.hpp"
 #include "messages/clock.hpp"
-#include "messages/id.hpp"
 #include "messages/log.hpp"
 
 #include <fmt/format.h>
@@ -101,9 +100,7 @@ asio::awaitable<bool> call::admit() {
   record_.set_principal_id(who->id());
   record_.set_model(facts_.model);
   record_.set_streamed(facts_.stream && what_.streams);
-  // The ledger settles an id once: one that the client chose must not make a second answer free.
-  record_.set_request_id(x_.header("x-request-id").empty() ? std::string{x_.request_id()}
-                                                           : new_id());
+  record_.set_request_id(std::string{x_.request_id()});
   co_return true;
 }
 

@@ -80,6 +80,8 @@ public:
   virtual asio::awaitable<std::unique_ptr<body_stream>>
   start_body(int status, std::string_view content_type, header_list headers = {}) = 0;
   virtual asio::awaitable<std::unique_ptr<event_stream>> start_events(header_list headers = {}) = 0;
+  /// Resets the connection instead of an answer: for upstreams that play a fault.
+  virtual void drop() {}
 
   /// A field of the access log's line of this request.
   virtual void note(std::string_view key, std::string value) = 0;

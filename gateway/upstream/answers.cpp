@@ -13,7 +13,7 @@ namespace troupe::gateway {
 namespace {
 
 namespace http = boost::beast::http;
-using clock = connection::clock;
+using clock = upstream_link::clock;
 
 constexpr std::size_t first_event_bytes_max = 65'536;
 
@@ -79,7 +79,7 @@ live_answer::~live_answer() {
 
 std::int64_t live_answer::first_byte_us() const { return us(times_.answered - times_.began); }
 
-void live_answer::take(connection_ptr x) {
+void live_answer::take(link_ptr x) {
   connection_ = std::move(x);
   stop_.on_cancel([this] { connection_->cut(cut_reason::cancelled); });
   if (stop_.cancelled())
@@ -100,7 +100,7 @@ caf::error live_answer::broken(std::string what) const {
 caf::error live_answer::parse() {
   while (!connection_->buffered().empty()) {
     auto bytes = connection_->buffered();
-    connection::error_code error;
+    upstream_link::error_code error;
     auto used = parser_->put(asio::const_buffer{bytes.data(), bytes.size()}, error);
     connection_->consume(used);
     anything_came_ = true;
@@ -137,7 +137,7 @@ asio::awaitable<caf::error> live_answer::read_more() {
   if (error == asio::error::eof || error == asio::ssl::error::stream_truncated) {
     if (!parser_->got_some())
       co_return broken("the connection ended before an answer");
-    connection::error_code partial;
+    upstream_link::error_code partial;
     parser_->put_eof(partial);
     co_return partial ? broken("the connection ended in the middle of the answer") : caf::error{};
   }

@@ -18,16 +18,16 @@ struct outcome_reporter {
   bool closed = false;
 
   void report(const std::string& deployment, try_result result, int status,
-              connection::clock::duration first_byte, connection::clock::duration total,
+              upstream_link::clock::duration first_byte, upstream_link::clock::duration total,
               std::chrono::milliseconds retry_after = {}, std::string_view error_code = {}) const;
 };
 
 /// Where a call spends its time.
 struct call_clock {
-  connection::clock::time_point began;     // the call
-  connection::clock::time_point try_began; // this try
-  connection::clock::time_point answered;  // its first byte
-  connection::clock::time_point ends;      // total limit
+  upstream_link::clock::time_point began;     // the call
+  upstream_link::clock::time_point try_began; // this try
+  upstream_link::clock::time_point answered;  // its first byte
+  upstream_link::clock::time_point ends;      // total limit
 };
 
 /// An answer that is read from its connection as it comes.
@@ -49,7 +49,7 @@ public:
   // For `call`, before the answer is given away.
 
   /// Takes the connection on which the request was sent.
-  void take(connection_ptr x);
+  void take(link_ptr x);
   /// Reads until the header is there, and of an event stream the first event.
   asio::awaitable<caf::error> read_start();
   bool anything_came() const { return anything_came_; }
@@ -77,9 +77,9 @@ private:
   std::string deployment_;
   std::string model_;
   call_clock times_;
-  connection_ptr connection_;
+  link_ptr connection_;
   std::optional<answer_parser> parser_;
-  std::optional<connection::clock::time_point> quiet_end_;
+  std::optional<upstream_link::clock::time_point> quiet_end_;
   bool anything_came_ = false;
   bool given_ = false; // the body held was handed out
   bool ended_ = false;

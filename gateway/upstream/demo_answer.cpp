@@ -51,6 +51,7 @@ void read_messages(const json& request, demo_question& question) {
     auto text = message.contains("content") ? text_of(message["content"]) : std::string{};
     question.prompt_tokens += demo_reply::count_tokens(text);
     auto role = message.find("role");
+    question.ends_with_assistant = role != message.end() && *role == "assistant";
     if (role != message.end() && *role == "user")
       question.last_user_text = std::move(text);
   }
@@ -219,6 +220,8 @@ demo_question read_demo_question(std::string_view path, std::string_view body) {
     auto found = from.find(name);
     return found != from.end() && found->is_boolean() && found->get<bool>();
   };
+  if (request.contains("model") && request["model"].is_string())
+    question.model = request["model"].get<std::string>();
   question.stream = flag(request, "stream");
   auto stream_options = request.find("stream_options");
   question.include_usage = stream_options != request.end() && stream_options->is_object()

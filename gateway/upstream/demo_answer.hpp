@@ -17,6 +17,7 @@ std::unique_ptr<upstream_answer> make_demo_answer(asio::io_context& io,
 
 /// The texts a request's body asks about; parts that are no text are left out.
 struct demo_question {
+  std::string model;
   std::string last_user_text;
   std::int64_t prompt_tokens = 0; // by the demo's count
   std::int64_t max_tokens = 0;
@@ -25,6 +26,7 @@ struct demo_question {
   bool stream = false;
   bool include_usage = false;
   bool base64 = false;
+  bool ends_with_assistant = false; // a prefill
 };
 
 demo_question read_demo_question(std::string_view path, std::string_view body);

@@ -1,7 +1,7 @@
 // How a connection is made: names, addresses, proxies, TLS.
 #include "gateway/api/base64.hpp"
-#include "gateway/upstream/connection.hpp"
 #include "gateway/upstream/egress.hpp"
+#include "gateway/upstream/upstream_link.hpp"
 #include "messages/error.hpp"
 
 #include <boost/asio/post.hpp>
@@ -50,7 +50,7 @@ const char* socks5_text(unsigned char code) {
 
 } // namespace
 
-caf::error connection::failure(const std::string& what, error_code why) const {
+caf::error upstream_link::failure(const std::string& what, error_code why) const {
   if (cut_ == cut_reason::cancelled)
     return make_error(ec::cancelled);
   if (cut_ == cut_reason::deadline)
@@ -58,8 +58,8 @@ caf::error connection::failure(const std::string& what, error_code why) const {
   return make_error(ec::upstream_unavailable, what + " failed: " + why.message());
 }
 
-asio::awaitable<caf::expected<address_list>> connection::look_up(const std::string& host,
-                                                                 resolver& dns) {
+asio::awaitable<caf::expected<address_list>> upstream_link::look_up(const std::string& host,
+                                                                    resolver& dns) {
   auto state = std::make_shared<look_up_state>(io_);
   // `done` may come on another thread: hop to this one before touching the state.
   auto hop = [state, weak_io = &io_](const caf::expected<address_list>& result) {
@@ -81,8 +81,9 @@ asio::awaitable<caf::expected<address_list>> connection::look_up(const std::stri
   co_return state->result;
 }
 
-asio::awaitable<caf::error> connection::connect_to(const address_list& addresses,
-                                                   std::uint16_t port, const std::string& whose) {
+asio::awaitable<caf::error> upstream_link::connect_to(const address_list& addresses,
+                                                      std::uint16_t port,
+                                                      const std::string& whose) {
   auto count = std::min(addresses.size(), addresses_tried_max);
   error_code error;
   for (std::size_t i = 0; i < count && cut_ == cut_reason::none; ++i) {
@@ -107,8 +108,8 @@ asio::awaitable<caf::error> connection::connect_to(const address_list& addresses
   co_return failure("connecting to " + whose, error);
 }
 
-asio::awaitable<caf::error> connection::dial(const endpoint& to, bool allow_private,
-                                             ssl::context* tls, resolver& dns) {
+asio::awaitable<caf::error> upstream_link::dial(const endpoint& to, bool allow_private,
+                                                ssl::context* tls, resolver& dns) {
   dialling_ = true;
   give_up_ = deadline;
   const bool proxied = to.proxy != proxy_kind::none;
@@ -141,7 +142,7 @@ asio::awaitable<caf::error> connection::dial(const endpoint& to, bool allow_priv
   co_return err;
 }
 
-asio::awaitable<caf::error> connection::pass_http_proxy(const endpoint& to) {
+asio::awaitable<caf::error> upstream_link::pass_http_proxy(const endpoint& to) {
   auto authority = to.host.find(':') != std::string::npos ? "[" + to.host + "]" : to.host;
   authority += ":" + std::to_string(to.port);
   auto request = fmt::format("CONNECT {0} HTTP/1.1\r\nHost: {0}\r\n", authority);
@@ -170,7 +171,7 @@ asio::awaitable<caf::error> connection::pass_http_proxy(const endpoint& to) {
   co_return caf::error{};
 }
 
-asio::awaitable<caf::error> connection::socks5_hello(const endpoint& to) {
+asio::awaitable<caf::error> upstream_link::socks5_hello(const endpoint& to) {
   const bool with_user = !to.proxy_user.empty();
   std::string hello =
       with_user ? std::string{"\x05\x02\x00\x02", 4} : std::string{"\x05\x01\x00", 3};
@@ -206,7 +207,7 @@ asio::awaitable<caf::error> connection::socks5_hello(const endpoint& to) {
   co_return caf::error{};
 }
 
-asio::awaitable<caf::error> connection::pass_socks5_proxy(const endpoint& to) {
+asio::awaitable<caf::error> upstream_link::pass_socks5_proxy(const endpoint& to) {
   if (auto err = co_await socks5_hello(to))
     co_return err;
   std::string request{"\x05\x01\x00", 3};
@@ -245,7 +246,7 @@ asio::awaitable<caf::error> connection::pass_socks5_proxy(const endpoint& to) {
   co_return caf::error{};
 }
 
-asio::awaitable<caf::error> connection::start_tls(const endpoint& to, ssl::context& tls) {
+asio::awaitable<caf::error> upstream_link::start_tls(const endpoint& to, ssl::context& tls) {
   tls_ = std::make_unique<ssl::stream<socket_type&>>(socket_, tls);
   error_code not_address;
   asio::ip::make_address(to.host, not_address);

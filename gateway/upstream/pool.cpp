@@ -12,13 +12,13 @@ namespace troupe::gateway {
 
 // Deadlines.
 
-void deadline_watch::add(connection& x) {
+void deadline_watch::add(upstream_link& x) {
   x.watch_index = watched_.size();
   watched_.push_back(&x);
   arm();
 }
 
-void deadline_watch::remove(connection& x) {
+void deadline_watch::remove(upstream_link& x) {
   auto* last = watched_.back();
   watched_[x.watch_index] = last;
   last->watch_index = x.watch_index;
@@ -38,7 +38,7 @@ void deadline_watch::arm() {
 
 void deadline_watch::sweep() {
   armed_ = false;
-  auto now = connection::clock::now();
+  auto now = upstream_link::clock::now();
   for (auto* x : watched_)
     if (x->deadline <= now)
       x->expire(); // who waits on it resumes later, not in here
@@ -82,7 +82,7 @@ upstream_pool::upstream_pool(asio::io_context& io, config::upstream_section of,
     head_common += "Authorization: Bearer " + to.api_key + "\r\n";
 }
 
-connection_ptr upstream_pool::take_idle() {
+link_ptr upstream_pool::take_idle() {
   auto now = clock::now();
   while (!idle_.empty()) {
     auto x = std::move(idle_.back());
@@ -98,8 +98,8 @@ connection_ptr upstream_pool::take_idle() {
   return nullptr;
 }
 
-asio::awaitable<caf::expected<connection_ptr>>
-upstream_pool::acquire(bool fresh, cancellation& stop, clock::time_point until) {
+asio::awaitable<caf::expected<link_ptr>> upstream_pool::acquire(bool fresh, cancellation& stop,
+                                                                clock::time_point until) {
   auto max = static_cast<std::size_t>(std::max<std::int64_t>(section.connections_max, 1));
   bool waited = false;
   for (;;) {
@@ -156,9 +156,9 @@ void upstream_pool::let_next_in() {
   next->timer.cancel();
 }
 
-asio::awaitable<caf::expected<connection_ptr>> upstream_pool::dial(cancellation& stop,
-                                                                   clock::time_point until) {
-  auto x = std::make_unique<connection>(io_);
+asio::awaitable<caf::expected<link_ptr>> upstream_pool::dial(cancellation& stop,
+                                                             clock::time_point until) {
+  auto x = std::make_unique<upstream_link>(io_);
   ++open_;
   x->deadline = std::min(until, clock::now() + std::chrono::milliseconds{section.connect_limit_ms});
   watch_->add(*x);
@@ -171,7 +171,7 @@ asio::awaitable<caf::expected<connection_ptr>> upstream_pool::dial(cancellation&
   co_return err;
 }
 
-void upstream_pool::release(connection_ptr x, bool keep) {
+void upstream_pool::release(link_ptr x, bool keep) {
   watch_->remove(*x);
   if (keep && !closed_ && x->cut() == cut_reason::none) {
     x->shrink();

@@ -1,8 +1,8 @@
 // The connections of one shard to one upstream: reused, bounded, closed when they grow old.
 #pragma once
 
-#include "gateway/upstream/connection.hpp"
 #include "gateway/upstream/retry.hpp"
+#include "gateway/upstream/upstream_link.hpp"
 #include "gateway/upstream/upstreams.hpp"
 
 #include <boost/asio/steady_timer.hpp>
@@ -19,8 +19,8 @@ public:
   static constexpr std::chrono::milliseconds resolution{10};
 
   explicit deadline_watch(asio::io_context& io) : timer_(io) {}
-  void add(connection& x);
-  void remove(connection& x);
+  void add(upstream_link& x);
+  void remove(upstream_link& x);
   void cut_all();
 
 private:
@@ -28,14 +28,14 @@ private:
   void sweep();
 
   asio::steady_timer timer_;
-  std::vector<connection*> watched_;
+  std::vector<upstream_link*> watched_;
   bool armed_ = false;
 };
 
 /// One upstream. Kept alive by the calls that use it.
 class upstream_pool : public std::enable_shared_from_this<upstream_pool> {
 public:
-  using clock = connection::clock;
+  using clock = upstream_link::clock;
 
   upstream_pool(asio::io_context& io, config::upstream_section of,
                 std::shared_ptr<deadline_watch> watch, std::shared_ptr<resolver> dns);
@@ -47,15 +47,15 @@ public:
   retry_budget budget;
 
   /// The most recently used idle connection that still seems good, or null.
-  connection_ptr take_idle();
+  link_ptr take_idle();
 
   /// A connection, new if `fresh`, else idle or new; waits for one when too many are open. The
   /// error is `overloaded`, `upstream_timeout`, `cancelled` or what failed in dialling.
-  asio::awaitable<caf::expected<connection_ptr>> acquire(bool fresh, cancellation& stop,
-                                                         clock::time_point until);
+  asio::awaitable<caf::expected<link_ptr>> acquire(bool fresh, cancellation& stop,
+                                                   clock::time_point until);
 
   /// Gives it back; `keep` if it may be used again.
-  void release(connection_ptr x, bool keep);
+  void release(link_ptr x, bool keep);
 
   /// No connection is kept from now on.
   void close();
@@ -70,7 +70,7 @@ private:
   };
 
   asio::awaitable<caf::error> wait_for_turn(cancellation& stop, clock::time_point until);
-  asio::awaitable<caf::expected<connection_ptr>> dial(cancellation& stop, clock::time_point until);
+  asio::awaitable<caf::expected<link_ptr>> dial(cancellation& stop, clock::time_point until);
   void let_next_in();
   void arm_idle_sweep();
   void sweep_idle();
@@ -82,7 +82,7 @@ private:
   std::shared_ptr<deadline_watch> watch_;
   std::shared_ptr<resolver> dns_;
   std::unique_ptr<asio::ssl::context> tls_;
-  std::vector<connection_ptr> idle_;
+  std::vector<link_ptr> idle_;
   std::deque<waiter*> waiters_;
   asio::steady_timer idle_timer_;
   std::size_t open_ = 0;

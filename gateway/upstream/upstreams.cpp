@@ -18,7 +18,7 @@ namespace troupe::gateway {
 
 namespace {
 
-using clock = connection::clock;
+using clock = upstream_link::clock;
 using std::chrono::milliseconds;
 
 constexpr std::size_t error_body_bytes_max = 65'536;
@@ -243,7 +243,7 @@ upstreams_impl::send(call_state& state, const v1::RouteTarget& target, const poo
   auto times = state.times;
   auto total = milliseconds{pool->section.total_limit_ms};
   times.ends = std::min(times.ends, times.try_began + total);
-  connection_ptr link;
+  link_ptr link;
   if (!fresh)
     link = pool->count().waiting == 0 ? pool->take_idle() : nullptr;
   if (!link) {

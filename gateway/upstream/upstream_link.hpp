@@ -26,13 +26,13 @@ namespace asio = boost::asio;
 /// Why a connection was cut from outside the one who uses it.
 enum class cut_reason { none, deadline, cancelled };
 
-class connection {
+class upstream_link {
 public:
   using clock = std::chrono::steady_clock;
   using socket_type = asio::basic_stream_socket<asio::ip::tcp, asio::io_context::executor_type>;
   using error_code = boost::system::error_code;
 
-  explicit connection(asio::io_context& io) : io_(io), socket_(io) {}
+  explicit upstream_link(asio::io_context& io) : io_(io), socket_(io) {}
 
   // Making it.
 
@@ -102,7 +102,7 @@ private:
   bool dialling_ = false;
 };
 
-using connection_ptr = std::unique_ptr<connection>;
+using link_ptr = std::unique_ptr<upstream_link>;
 
 /// A client context with the authorities of `section`; `ec::config_invalid` if its file is no good.
 caf::expected<std::unique_ptr<asio::ssl::context>>

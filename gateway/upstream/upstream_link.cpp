@@ -1,4 +1,4 @@
-#include "gateway/upstream/connection.hpp"
+#include "gateway/upstream/upstream_link.hpp"
 
 #include "gateway/upstream/answer_parser.hpp"
 #include "messages/error.hpp"
@@ -35,8 +35,8 @@ std::string_view answer_parser::header(std::string_view name) const {
   return {};
 }
 
-connection::error_code connection::write_now(std::string_view head, std::string_view body,
-                                             std::size_t& written) {
+upstream_link::error_code upstream_link::write_now(std::string_view head, std::string_view body,
+                                                   std::size_t& written) {
   written = 0;
   if (tls_)
     return {};
@@ -47,8 +47,8 @@ connection::error_code connection::write_now(std::string_view head, std::string_
                                                                               : error;
 }
 
-asio::awaitable<connection::error_code> connection::write(std::string_view head,
-                                                          std::string_view body) {
+asio::awaitable<upstream_link::error_code> upstream_link::write(std::string_view head,
+                                                                std::string_view body) {
   error_code error;
   if (cut_ != cut_reason::none)
     co_return asio::error::operation_aborted;
@@ -71,7 +71,7 @@ asio::awaitable<connection::error_code> connection::write(std::string_view head,
   co_return error;
 }
 
-asio::awaitable<connection::error_code> connection::fill() {
+asio::awaitable<upstream_link::error_code> upstream_link::fill() {
   if (cut_ != cut_reason::none)
     co_return asio::error::operation_aborted;
   if (begin_ == end_)
@@ -101,14 +101,14 @@ asio::awaitable<connection::error_code> connection::fill() {
   co_return error;
 }
 
-asio::awaitable<connection::error_code> connection::read_exactly(std::size_t bytes) {
+asio::awaitable<upstream_link::error_code> upstream_link::read_exactly(std::size_t bytes) {
   while (buffered().size() < bytes)
     if (auto error = co_await fill())
       co_return error;
   co_return error_code{};
 }
 
-void connection::cut(cut_reason why) {
+void upstream_link::cut(cut_reason why) {
   if (cut_ == cut_reason::none)
     cut_ = why;
   if (waiting_ != nullptr)
@@ -116,7 +116,7 @@ void connection::cut(cut_reason why) {
   close();
 }
 
-void connection::expire() {
+void upstream_link::expire() {
   if (dialling_ && deadline < give_up_) {
     close(); // this address; the next may answer
     deadline = give_up_;
@@ -125,12 +125,12 @@ void connection::expire() {
   cut(cut_reason::deadline);
 }
 
-void connection::close() {
+void upstream_link::close() {
   error_code ignored;
   socket_.close(ignored);
 }
 
-bool connection::still_good() {
+bool upstream_link::still_good() {
   if (!socket_.is_open() || begin_ != end_)
     return false;
   char byte;
@@ -138,7 +138,7 @@ bool connection::still_good() {
   return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
-void connection::shrink() {
+void upstream_link::shrink() {
   if (capacity_ > buffer_first && begin_ == end_) {
     in_.reset();
     capacity_ = begin_ = end_ = 0;
