@@ -4,6 +4,9 @@
 #include "actors/channels/onebot/ticks.hpp"
 #include "messages/id.hpp"
 
+#include <caf/exit_reason.hpp>
+#include <caf/send.hpp>
+
 #include <bit>
 
 namespace troupe {
@@ -48,6 +51,11 @@ void onebot_state::start(onebot_options opts) {
   way.seed = options.seed;
   way_in = troupe::spawn(options.host, inbound, std::move(way));
   self->delayed_send(self, check_every, make_tick(onebot_tick::check, 0));
+}
+
+onebot_state::~onebot_state() {
+  if (way_in)
+    caf::anon_send_exit(way_in, caf::exit_reason::user_shutdown);
 }
 
 caf::result<SocketAccepted> onebot_state::open(const SocketOpened& opened,

@@ -50,6 +50,7 @@ struct onebot_state {
   static inline const char* name = "onebot";
 
   explicit onebot_state(onebot_self self) : self(self) {}
+  ~onebot_state(); // its inbound actor ends with it
 
   void start(onebot_options opts);
   caf::result<SocketAccepted> open(const SocketOpened& opened, const socket_actor& socket);
