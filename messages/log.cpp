@@ -82,7 +82,7 @@ std::string now_text() {
                      tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, us % 1'000'000);
 }
 
-std::string json_line(log_level level, std::string_view event, log_fields fields) {
+std::string json_line(log_level level, std::string_view event, std::span<const log_field> fields) {
   auto line = fmt::format(R"({{"time":"{}","level":"{}","event":{})", now_text(), to_string(level),
                           json_quoted(event));
   for (const auto& f : fields)
@@ -90,7 +90,7 @@ std::string json_line(log_level level, std::string_view event, log_fields fields
   return line + "}";
 }
 
-std::string text_line(std::string_view event, log_fields fields) {
+std::string text_line(std::string_view event, std::span<const log_field> fields) {
   std::string line{event};
   for (const auto& f : fields) {
     line += ' ';
@@ -144,6 +144,10 @@ bool log_enabled(log_level level) noexcept {
 }
 
 void log_event(log_level level, std::string_view event, log_fields fields) {
+  log_line(level, event, {fields.begin(), fields.size()});
+}
+
+void log_line(log_level level, std::string_view event, std::span<const log_field> fields) {
   if (!log_enabled(level))
     return;
   auto line = json_lines ? json_line(level, event, fields) : text_line(event, fields);

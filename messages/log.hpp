@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -48,6 +49,9 @@ using log_fields = std::initializer_list<log_field>;
 
 /// Writes one event: its name in snake case, then its fields. Never put a secret into a field.
 void log_event(log_level level, std::string_view event, log_fields fields);
+
+/// The same with fields gathered at run time.
+void log_line(log_level level, std::string_view event, std::span<const log_field> fields);
 
 inline void log_debug(std::string_view event, log_fields fields) {
   if (log_enabled(log_level::debug))

@@ -59,10 +59,13 @@ public:
   virtual std::string_view param(std::string_view name) const = 0;  // {name} of the route
   virtual const std::string& body() const = 0;
   virtual std::string_view remote_address() const = 0;
-  virtual std::string_view request_id() const = 0;  // X-Request-Id of a trusted form, or new
+  // New, unless a trusted proxy sent a UUID as X-Request-Id: requests are billed once by their id,
+  // so that no client may choose it.
+  virtual std::string_view request_id() const = 0;
   virtual std::string_view traceparent() const = 0; // a child of the client's, or new
   virtual std::int64_t started_us() const = 0;
   virtual io_shard& shard() = 0;
+  virtual bool openai_errors() const { return false; } // of the route's options
 
   /// The context of messages sent on behalf of this request; the principal is set by
   /// `set_principal`.

@@ -53,7 +53,20 @@ public:
     std::vector<std::pair<std::string, std::string>> params;
     std::vector<std::string> allowed; // when only the method is wrong: for 405 and OPTIONS
   };
+  /// `path` as sent, percent-encoded; parameters come decoded. HEAD is served by GET. With a socket
+  /// at the path `socket` is set whatever the method.
   match find(std::string_view method, std::string_view path) const;
+
+  /// The options of every route, in the order they were added; the pointers are those that `find`
+  /// gives.
+  std::vector<const route_options*> all() const;
+
+  /// True if some route begins with the path's first segment: the web app has no say there.
+  bool owns(std::string_view path) const;
+
+  /// True if some route with `openai_errors` begins with the path's first segment: errors of paths
+  /// that nobody serves take that shape too.
+  bool openai_errors(std::string_view path) const;
 
 private:
   struct impl;

@@ -1,0 +1,150 @@
+// One client's connection: reads its requests, has them served, writes what handlers answer.
+#pragma once
+
+#include "gateway/server/site.hpp"
+
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/deferred.hpp>
+
+#include <initializer_list>
+
+namespace troupe::gateway {
+
+class request_exchange;
+
+/// Suspends a coroutine until `slot` is called.
+inline auto suspend_in(unique_call<void()>& slot) {
+  return asio::async_initiate<const asio::deferred_t, void()>(
+      [&slot](auto handler) { slot = unique_call<void()>{std::move(handler)}; }, asio::deferred);
+}
+
+/// What a running event stream wants to know of its connection.
+class stream_hook {
+public:
+  virtual ~stream_hook() = default;
+  virtual void flush() = 0; // what was queued may be written now
+  virtual void heartbeat() = 0;
+  virtual void left() = 0;
+};
+
+class connection final : public std::enable_shared_from_this<connection>,
+                         public guest,
+                         private timer {
+public:
+  connection(shard_site& site, tcp::socket socket, asio::ip::address remote,
+             admissions::ticket ticket);
+  ~connection() override;
+
+  /// Starts its coroutine, which keeps it alive.
+  void start();
+
+  shard_site& site() { return site_; }
+  transport& io() { return io_; }
+  const std::string& remote() const { return remote_; }
+  bool remote_trusted() const { return remote_trusted_; }
+
+  void drain() override;
+  void cut(const char* reason) override;
+  bool busy() const override { return phase_ != phase::idle && !socket_running_; }
+  const server_core& core() const { return site_.core; }
+
+  // For the exchange and its streams.
+
+  /// Watches for the client's leaving from now on.
+  void watch();
+  bool gone() const { return gone_; }
+  const char* gone_why() const { return gone_why_; }
+
+  /// Takes all pieces; true if the socket took them at once. What it did not take is written from
+  /// now on; wait with `written`.
+  bool send(std::initializer_list<std::string_view> pieces);
+  /// Waits until all is written; false once the client left.
+  asio::awaitable<bool> written();
+  /// Bytes taken and not yet written.
+  std::size_t unwritten() const { return out_.size() - out_at_ + queued_.size(); }
+  bool writing() const { return writing_; }
+  std::uint64_t bytes_out() const { return bytes_out_; }
+
+  void hook(stream_hook* h) { hook_ = h; }
+  void flush_hook() {
+    if (hook_ != nullptr)
+      hook_->flush();
+  }
+  void beat_in(std::chrono::milliseconds in);
+  /// The connection ends with this answer.
+  void close_after() { keep_ = false; }
+  bool keeps() const { return keep_; }
+  /// Its socket is a WebSocket's from now on: no limit of requests is its.
+  void become_websocket();
+
+private:
+  enum class phase : std::uint8_t { idle, head, body, handling, closing };
+  enum class got : std::uint8_t { request, refused, end };
+
+  asio::awaitable<void> run();
+  asio::awaitable<void> serve_requests();
+  asio::awaitable<bool> handshake();
+  asio::awaitable<got> read_request(request_head& head, refusal& why);
+  asio::awaitable<bool> serve_one(request_head head);
+  asio::awaitable<void> answer(router::match& found);
+  asio::awaitable<refusal> read_body(const request_head& head, std::uint64_t max,
+                                     std::string& body);
+  asio::awaitable<refusal> read_length(std::uint64_t length, std::string& body);
+  asio::awaitable<refusal> read_chunks(std::uint64_t max, std::string& body);
+  asio::awaitable<void> handle(const router::match& found);
+  asio::awaitable<bool> serve_file();
+  asio::awaitable<void> options_or_405(const router::match& found);
+  asio::awaitable<void> refuse(refusal why);
+  void refuse_head(refusal why);
+  asio::awaitable<void> end_well();
+  bool over() const { return gone_ || slow_ != refusal::none; }
+  void left(const char* why);
+  void tell_left();
+  void finish_request();
+
+  asio::awaitable<bool> receive();
+  void arm_read();
+  void on_readable(error_code e);
+  void pump_out();
+  void on_written(error_code e, std::size_t n);
+
+  enum due : std::size_t { due_phase, due_request, due_stall, due_beat, dues };
+  void set_due(due which, std::int64_t at_us);
+  void set_due_in(due which, std::int64_t ms);
+  void expired() override;
+  void on_due(due which);
+  void on_slow(refusal why);
+  void body_progress(std::size_t received);
+
+  shard_site& site_;
+  transport io_;
+  std::string remote_;
+  std::string carry_;      // read, not used
+  std::string_view fresh_; // in the shard's scratch, right after `receive`
+  std::string out_;        // being written
+  std::string queued_;     // to be written after it
+  std::size_t out_at_ = 0;
+  unique_call<void()> reader_;
+  unique_call<void()> writer_;
+  stream_hook* hook_ = nullptr;
+  std::unique_ptr<request_exchange> x_;
+  std::array<std::int64_t, dues> due_{}; // monotonic; 0: none
+  std::int64_t timer_due_ = 0;
+  std::int64_t body_began_us_ = 0;
+  std::uint64_t body_received_ = 0;
+  std::uint64_t bytes_out_ = 0;
+  const char* gone_why_ = "";
+  admissions::ticket ticket_;
+  refusal slow_ = refusal::none;
+  phase phase_ = phase::idle;
+  bool keep_ = true;
+  bool gone_ = false;
+  bool read_armed_ = false;
+  bool writing_ = false;
+  bool unread_ = false; // of a body that was refused
+  bool upgraded_ = false;
+  bool socket_running_ = false;
+  bool remote_trusted_ = false;
+};
+
+} // namespace troupe::gateway

@@ -1,0 +1,272 @@
+// A connection's requests: read, routed, handled, refused.
+#include "gateway/server/connection.hpp"
+#include "gateway/server/replies.hpp"
+#include "gateway/server/request_exchange.hpp"
+#include "gateway/server/static_files.hpp"
+#include "gateway/server/websocket.hpp"
+#include "messages/id.hpp"
+
+namespace troupe::gateway {
+
+namespace {
+
+constexpr std::size_t body_reserve_max = 65'536; // before a byte of it has come
+
+} // namespace
+
+asio::awaitable<void> connection::serve_requests() {
+  const auto& config = site_.core.config;
+  for (bool first = true; !site_.core.draining; first = false) {
+    phase_ = phase::idle;
+    set_due_in(due_phase, first ? config.header_limit_ms : config.idle_limit_ms);
+    request_head head;
+    auto why = refusal::none;
+    auto what = co_await read_request(head, why);
+    if (what == got::refused)
+      refuse_head(why);
+    if (what != got::request || !co_await serve_one(std::move(head)))
+      break;
+  }
+}
+
+asio::awaitable<connection::got> connection::read_request(request_head& head, refusal& why) {
+  head_scanner scanner;
+  bool in_carry = !carry_.empty();
+  for (bool more = !in_carry;; more = true) {
+    if (more) {
+      if (!co_await receive()) {
+        why = slow_;
+        co_return slow_ == refusal::none ? got::end : got::refused;
+      }
+      if (in_carry)
+        carry_.append(fresh_);
+    }
+    if (phase_ == phase::idle) {
+      phase_ = phase::head;
+      set_due_in(due_phase, site_.core.config.header_limit_ms);
+    }
+    std::string_view bytes = in_carry ? std::string_view{carry_} : fresh_;
+    auto state = scanner.scan(bytes, site_.core.limits);
+    if (state == head_scanner::state::refused) {
+      why = scanner.why();
+      co_return got::refused;
+    }
+    if (state == head_scanner::state::complete) {
+      why = read_head(bytes.substr(0, scanner.size()), site_.core.limits, head);
+      if (in_carry)
+        carry_.erase(0, scanner.size());
+      else
+        carry_.assign(bytes.substr(scanner.size()));
+      co_return why == refusal::none ? got::request : got::refused;
+    }
+    if (!in_carry)
+      carry_.assign(bytes);
+    in_carry = true;
+  }
+}
+
+asio::awaitable<bool> connection::serve_one(request_head head) {
+  auto& core = site_.core;
+  core.probe.requests_total.fetch_add(1, std::memory_order_relaxed);
+  core.probe.requests_running.fetch_add(1, std::memory_order_relaxed);
+  phase_ = phase::body;
+  keep_ = head.keep_alive() && !core.draining;
+  x_ = std::make_unique<request_exchange>(*this, std::move(head));
+  auto found = core.routes.find(x_->method(), x_->head().path());
+  x_->route(found);
+  set_due_in(due_request, core.config.request_limit_ms);
+  if (x_->head().wants_websocket() && found.socket != nullptr && x_->method() == "GET"
+      && x_->head().framing() == body_framing::none) {
+    phase_ = phase::handling;
+    due_[due_phase] = 0;
+    upgraded_ = co_await serve_websocket(*this, *x_, *found.socket, carry_);
+    keep_ = false;
+  } else {
+    co_await answer(found);
+  }
+  finish_request();
+  co_return keep_ && !gone_;
+}
+
+// Reads the body if somebody wants it, then has the request answered.
+asio::awaitable<void> connection::answer(router::match& found) {
+  const auto& head = x_->head();
+  auto why = refusal::none;
+  if (found.handle != nullptr) {
+    auto own = static_cast<std::uint64_t>(found.options->body_bytes_max);
+    auto max = own != 0 ? own : static_cast<std::uint64_t>(site_.core.config.body_bytes_max);
+    if (head.framing() != body_framing::none)
+      why = co_await read_body(head, max, x_->body_buffer());
+    if (gone_)
+      co_return;
+  }
+  bool ignored = found.handle == nullptr && head.framing() != body_framing::none;
+  if (why != refusal::none || ignored) {
+    unread_ = true;
+    keep_ = false;
+  }
+  phase_ = phase::handling;
+  due_[due_phase] = 0;
+  slow_ = refusal::none;
+  if (why != refusal::none)
+    co_await refuse(why);
+  else if (found.handle != nullptr)
+    co_await handle(found);
+  else if (!found.allowed.empty())
+    co_await options_or_405(found);
+  else if (!co_await serve_file())
+    co_await refuse(refusal::not_found);
+  co_await written();
+}
+
+asio::awaitable<void> connection::handle(const router::match& found) {
+  std::string failed;
+  try {
+    co_await (*found.handle)(*x_);
+    if (x_->state() == request_exchange::answer::none && !gone_)
+      failed = "the handler gave no answer";
+  } catch (const std::exception& e) {
+    failed = e.what();
+  } catch (...) {
+    failed = "an exception of unknown type";
+  }
+  x_->on_disconnect({});
+  if (!failed.empty()) {
+    site_.core.probe.handlers_failed.fetch_add(1, std::memory_order_relaxed);
+    log_error("http_handler_failed",
+              {{"request_id", x_->request_id()}, {"path", x_->path()}, {"error", failed}});
+    if (x_->state() == request_exchange::answer::none && !gone_)
+      co_await reply_error(*x_,
+                           make_error(ec::internal, "the request failed inside; the log has it "
+                                                    "under its request id"));
+  }
+  // The client must see that this is not the whole of it.
+  if (x_->state() == request_exchange::answer::streaming)
+    cut("unfinished");
+}
+
+void connection::finish_request() {
+  if (gone_ && x_->state() != request_exchange::answer::ended)
+    site_.core.probe.clients_left.fetch_add(1, std::memory_order_relaxed);
+  x_->account(gone_ ? gone_why_ : "");
+  x_.reset();
+  hook_ = nullptr;
+  due_[due_request] = due_[due_beat] = 0;
+  site_.core.probe.requests_running.fetch_sub(1, std::memory_order_relaxed);
+}
+
+// -- bodies ---------------------------------------------------------------------------------------
+
+asio::awaitable<refusal> connection::read_body(const request_head& head, std::uint64_t max,
+                                               std::string& body) {
+  if (head.framing() == body_framing::length && head.content_length() > max)
+    co_return refusal::body_too_large;
+  if (head.expects_continue() && carry_.empty())
+    send({"HTTP/1.1 100 Continue\r\n\r\n"});
+  body_began_us_ = shard::now_us();
+  body_received_ = 0;
+  body_progress(0);
+  if (head.framing() == body_framing::chunked)
+    co_return co_await read_chunks(max, body);
+  co_return co_await read_length(head.content_length(), body);
+}
+
+asio::awaitable<refusal> connection::read_length(std::uint64_t length, std::string& body) {
+  body.reserve(std::min<std::uint64_t>(length, body_reserve_max));
+  auto early = std::min<std::uint64_t>(length, carry_.size());
+  body.append(carry_, 0, early);
+  carry_.erase(0, early);
+  while (body.size() < length) {
+    if (!co_await receive())
+      co_return slow_;
+    auto take = std::min<std::uint64_t>(length - body.size(), fresh_.size());
+    body.append(fresh_.substr(0, take));
+    carry_.assign(fresh_.substr(take));
+    body_progress(take);
+  }
+  co_return refusal::none;
+}
+
+asio::awaitable<refusal> connection::read_chunks(std::uint64_t max, std::string& body) {
+  chunked_decoder decoder{max};
+  std::string early = std::exchange(carry_, {});
+  for (std::string_view bytes = early;;) {
+    auto before = body.size();
+    auto why = decoder.feed(bytes, body);
+    if (why != refusal::none)
+      co_return why;
+    if (decoder.done()) {
+      carry_.assign(bytes);
+      co_return refusal::none;
+    }
+    body_progress(body.size() - before);
+    if (!co_await receive())
+      co_return slow_;
+    bytes = fresh_;
+  }
+}
+
+// -- answers of the server's own ------------------------------------------------------------------
+
+asio::awaitable<void> connection::refuse(refusal why) {
+  site_.core.probe.refused[static_cast<std::size_t>(why)].fetch_add(1, std::memory_order_relaxed);
+  x_->note("refused", std::string{about(why).name});
+  co_await reply_refusal(*x_, why);
+}
+
+void connection::refuse_head(refusal why) {
+  auto& core = site_.core;
+  core.probe.requests_total.fetch_add(1, std::memory_order_relaxed);
+  core.probe.refused[static_cast<std::size_t>(why)].fetch_add(1, std::memory_order_relaxed);
+  core.other->by_class[static_cast<std::size_t>(about(why).status / 100)].fetch_add(1);
+  keep_ = false;
+  unread_ = true;
+  slow_ = refusal::none;
+  auto id = new_id();
+  send({refusal_text(why, id, site_.date_now())});
+  if (core.access_log)
+    log_info("request_refused", {{"refused", about(why).name},
+                                 {"status", about(why).status},
+                                 {"remote", remote_},
+                                 {"request_id", id}});
+}
+
+asio::awaitable<void> connection::options_or_405(const router::match& found) {
+  std::string allow;
+  for (const auto& method : found.allowed)
+    allow += (allow.empty() ? "" : ", ") + method;
+  if (x_->method() == "OPTIONS") {
+    header_list headers{{"Allow", allow}};
+    add_preflight(*x_, site_.core.config, allow, headers);
+    co_await x_->reply(204, "", {}, std::move(headers));
+    co_return;
+  }
+  if (found.socket != nullptr && x_->method() == "GET") {
+    co_await refuse(refusal::bad_upgrade);
+    co_return;
+  }
+  site_.core.probe.refused[static_cast<std::size_t>(refusal::method_not_allowed)].fetch_add(1);
+  header_list headers;
+  headers.emplace_back("Allow", allow);
+  co_await reply_refusal(*x_, refusal::method_not_allowed, std::move(headers));
+}
+
+asio::awaitable<bool> connection::serve_file() {
+  auto& core = site_.core;
+  if (!core.files || (x_->method() != "GET" && x_->method() != "HEAD")
+      || core.routes.owns(x_->head().path()))
+    co_return false;
+  bool served = false;
+  try {
+    served = co_await core.files->serve(*x_);
+  } catch (const std::exception& e) {
+    log_error("static_file_failed", {{"path", x_->path()}, {"error", e.what()}});
+  }
+  if (x_->state() == request_exchange::answer::streaming) {
+    cut("unfinished");
+    co_return true;
+  }
+  co_return served;
+}
+
+} // namespace troupe::gateway
