@@ -30,6 +30,7 @@ int run(int argc, char** argv) {
   app.fallthrough();
   app.footer("Start with `troupe serve`, then `troupe chat hello` in another terminal.");
   add_common_options(app, common);
+  add_serve_command(app, common);
   add_chat_command(app, common);
   add_status_command(app, common);
   add_actors_command(app, common);

@@ -1,0 +1,131 @@
+// `troupe serve`: runs a node in the foreground until it is told to stop.
+#include "cluster/cli/cli.hpp"
+#include "cluster/node.hpp"
+#include "cluster/node_files.hpp"
+#include "cluster/signals.hpp"
+#include "config/load.hpp"
+#include "messages/log.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <memory>
+#include <string>
+
+namespace troupe::cli {
+
+namespace {
+
+struct serve_flags {
+  std::string node_name;
+  std::string http;
+  std::string ops;
+};
+
+config::load_options load_options_of(const options& common, const serve_flags& flags) {
+  config::load_options result{common.config_file, common.env, common.sets,
+                              config::process_environment()};
+  auto set = [&](const char* key, const std::string& value) {
+    if (!value.empty())
+      result.sets.push_back(fmt::format("{}={}", key, value));
+  };
+  set("node.name", flags.node_name);
+  set("gateway.listen", flags.http);
+  set("ops.listen", flags.ops);
+  return result;
+}
+
+config::node_config load_or_fail(const config::load_options& options) {
+  auto loaded = config::load(options);
+  if (!loaded.ok())
+    throw failure{"the configuration is wrong:\n" + to_string(loaded.problems)
+                      + "\n`troupe config keys` lists every key.",
+                  2};
+  return std::move(loaded.config);
+}
+
+log_options log_options_of(const config::log_section& section) {
+  log_options result;
+  parse_log_level(section.level, result.level);
+  result.json = section.format == "json";
+  result.file = section.file;
+  return result;
+}
+
+// Only for people: programs read the log, or node.json.
+void greet(const node& running) {
+  if (::isatty(STDOUT_FILENO) == 0)
+    return;
+  fmt::print("Troupe {} is ready at {}\n"
+             "  troupe chat hello        talk to it\n"
+             "  troupe key create        make a key for programs ({}/v1)\n"
+             "  troupe status            see how it does\n",
+             TROUPE_VERSION, running.url(), running.url());
+  std::fflush(stdout);
+}
+
+void reload(node& running, const config::load_options& options) {
+  auto loaded = config::load(options);
+  if (!loaded.ok()) {
+    log_error("reload_refused", {{"problems", to_string(loaded.problems)}});
+    return;
+  }
+  auto result = running.reload(loaded.config);
+  log_info("reloaded",
+           {{"applied", fmt::format("{}", fmt::join(result.applied, ","))},
+            {"needs_restart", fmt::format("{}", fmt::join(result.needs_restart, ","))}});
+}
+
+void serve(const options& common, const serve_flags& flags) {
+  block_signals();
+  auto load_options = load_options_of(common, flags);
+  auto config = load_or_fail(load_options);
+  if (auto err = prepare_data_dir(config.node.data_dir))
+    throw failure{err};
+  open_log(log_options_of(config.log));
+  std::atomic<bool> failed = false;
+  node_callbacks callbacks;
+  callbacks.stop = [&failed](const std::string& reason) {
+    failed = reason != "drain";
+    wake_signal_waiter();
+  };
+  callbacks.reload = [] {
+    send_reload_signal();
+    return caf::error{};
+  };
+  auto started = node::start(std::move(config), std::move(callbacks));
+  if (!started)
+    throw failure{started.error()};
+  auto running = std::move(*started);
+  notify_service_manager("READY=1");
+  greet(*running);
+  for (auto signal = wait_signal(); signal != node_signal::stop; signal = wait_signal()) {
+    if (signal == node_signal::reload)
+      reload(*running, load_options);
+    else
+      reopen_log();
+  }
+  notify_service_manager("STOPPING=1");
+  running->drain();
+  running.reset();
+  if (failed)
+    throw failure{"the node could not go on; its log says why"};
+}
+
+} // namespace
+
+void add_serve_command(CLI::App& app, options& common) {
+  auto flags = std::make_shared<serve_flags>();
+  auto* command = app.add_subcommand("serve", "Run a node until SIGTERM or Ctrl-C");
+  command->add_option("--node", flags->node_name, "This node's name (node.name)");
+  command->add_option("--http", flags->http, "Public port, ADDRESS:PORT (gateway.listen)");
+  command->add_option("--ops", flags->ops, "Operators' port, ADDRESS:PORT (ops.listen)");
+  command->footer("SIGTERM drains and ends it, SIGHUP reloads the configuration, SIGUSR1 reopens "
+                  "the log file.\nWithout any configuration the built-in demo model answers; "
+                  "OPENAI_API_KEY alone makes a real one.");
+  command->callback([flags, &common] { serve(common, *flags); });
+}
+
+} // namespace troupe::cli

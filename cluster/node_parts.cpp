@@ -1,0 +1,197 @@
+// Bringing a node's parts up, each after those it needs.
+#include "cluster/node_parts.hpp"
+
+#include "actors/account/keyring.hpp"
+#include "actors/account/ledger.hpp"
+#include "actors/account/usage_journal.hpp"
+#include "actors/channels/onebot/onebot.hpp"
+#include "actors/channels/outbox/outbox.hpp"
+#include "actors/model/router.hpp"
+#include "actors/session/region.hpp"
+#include "actors/store/store.hpp"
+#include "actors/tokenizer/tokenizer.hpp"
+#include "cluster/guardian.hpp"
+#include "cluster/node_files.hpp"
+#include "gateway/ops/metrics.hpp"
+#include "gateway/server/gateway.hpp"
+#include "gateway/upstream/resolver.hpp"
+#include "messages/log.hpp"
+#include "persistence/migration.hpp"
+#include "persistence/soci/sqlite.hpp"
+
+#include <boost/asio/post.hpp>
+#include <fmt/format.h>
+
+#include <future>
+
+namespace troupe {
+
+namespace {
+
+std::string database_path(const config::node_config& config) {
+  return config.store.url.empty() ? config.node.data_dir + "/troupe.db" : config.store.url;
+}
+
+persistence::database_factory_ptr open_database(const config::node_config& config) {
+  try {
+    auto factory = persistence::make_sqlite_factory(database_path(config));
+    auto connection = factory->open(persistence::access::write);
+    persistence::migrate_options options;
+    options.now_us = system_clock()->now_us();
+    for (auto version : persistence::migrate(*connection, options))
+      log_info("database_migrated", {{"version", version}});
+    return factory;
+  } catch (const persistence::failure& e) {
+    throw node_failure{make_error(e.code, e.what())};
+  }
+}
+
+std::shared_ptr<usage_journal> open_journal(const std::string& data_dir) {
+  try {
+    return std::make_shared<usage_journal>(data_dir);
+  } catch (const std::runtime_error& e) {
+    throw node_failure{make_error(ec::config_invalid, e.what())};
+  }
+}
+
+// The model of conversations that name none: the first upstream's first real name.
+std::string default_model(const config::node_config& config) {
+  if (!config.session.default_model.empty())
+    return config.session.default_model;
+  for (const auto& upstream : config.upstreams)
+    for (const auto& model : upstream.models)
+      if (model.find('*') == std::string::npos)
+        return model;
+  return "demo";
+}
+
+// Runs `work` on the shard's thread and waits for it.
+void on_shard(gateway::io_shard& shard, const std::function<void()>& work) {
+  std::promise<void> done;
+  boost::asio::post(shard.context(), [&] {
+    work();
+    done.set_value();
+  });
+  done.get_future().wait();
+}
+
+// "127.0.0.1:9400", "[::1]:9400"; the configuration was validated.
+std::pair<std::string, std::uint16_t> split_listen(const std::string& listen) {
+  auto colon = listen.rfind(':');
+  auto host = listen.substr(0, colon);
+  if (host.size() > 2 && host.front() == '[')
+    host = host.substr(1, host.size() - 2);
+  return {host, static_cast<std::uint16_t>(std::stoi(listen.substr(colon + 1)))};
+}
+
+} // namespace
+
+node::parts::parts(config::node_config given, node_callbacks given_callbacks) :
+    config(std::move(given)),
+    callbacks(std::move(given_callbacks)),
+    started_us(system_clock()->now_us()),
+    actor_config(static_cast<std::size_t>(config.node.threads)) {
+  if (auto err = prepare_data_dir(config.node.data_dir))
+    throw node_failure{err};
+  auto secret = load_or_make_token(config.node.data_dir);
+  if (!secret)
+    throw node_failure{secret.error()};
+  token = *secret;
+  database = open_database(config);
+  system.emplace(actor_config);
+  host = {&*system, &actor_probes};
+}
+
+void node::parts::start_actors() {
+  auto clock = system_clock();
+  store = troupe::spawn(host, troupe::store, store_options{host, database, config.store, clock});
+  keyring = troupe::spawn(host, troupe::keyring, keyring_options{store, config.keys, clock});
+  ledger = troupe::spawn(host, troupe::ledger,
+                         ledger_options{store, config.ledger, open_journal(config.node.data_dir)});
+  tokenizer_options counting;
+  counting.host = host;
+  tokenizer = troupe::spawn(host, troupe::tokenizer, std::move(counting));
+  router = troupe::spawn(host, troupe::model_router,
+                         model_router_options{config.upstreams, config.models, clock});
+  outbox = troupe::spawn(host, troupe::outbox,
+                         outbox_options{store, clock, config.channels.outbox});
+}
+
+void node::parts::start_gateway() {
+  http = std::make_shared<gateway::server>(
+      gateway::server_options{config.gateway, config.log.access}, host, http_probe);
+  auto dns = std::make_shared<gateway::resolver>();
+  for (auto* shard : http->shards()) {
+    on_shard(*shard, [&] {
+      shards.push_back({shard, gateway::make_upstreams(*shard, {config.upstreams, router, dns})});
+    });
+  }
+  upstream = troupe::spawn(host, gateway::upstream_service,
+                           gateway::upstream_service_options{shards, tokenizer});
+  session_options sessions;
+  sessions.config = config.session;
+  sessions.default_model = default_model(config);
+  sessions.store = store;
+  sessions.router = router;
+  sessions.upstream = upstream;
+  sessions.tokenizer = tokenizer;
+  sessions.outbox = outbox;
+  region = troupe::spawn(host, session_region, session_region_options{host, std::move(sessions)});
+  for (const auto& section : config.channels.onebot)
+    channels["onebot/" + section.account] = troupe::spawn(
+        host, onebot, onebot_options{section, region, outbox, system_clock(), host});
+  if (auto err = http->start(make_routes()))
+    throw node_failure{err};
+  url = fmt::format("{}://{}", config.gateway.tls_certificate.empty() ? "http" : "https",
+                    http->address());
+  http_actor = troupe::spawn(host, gateway::gateway_server,
+                             gateway::gateway_options{http, &http_probe, system_clock()});
+}
+
+void node::parts::start_ops() {
+  auto [address, port] = split_listen(config.ops.listen);
+  gateway::ops::options settings;
+  settings.host = address;
+  settings.port = port;
+  settings.token = config.ops.token.empty() ? token : config.ops.token;
+  ops = std::make_unique<gateway::ops::ops_server>(
+      settings, ops_hooks(), actor_probes,
+      std::vector<std::shared_ptr<prometheus::Collectable>>{
+          std::make_shared<gateway::ops::actor_metrics>(actor_probes),
+          std::make_shared<gateway::ops::process_metrics>()});
+  if (auto err = ops->start())
+    throw node_failure{err};
+  ops_url = ops->url();
+}
+
+void node::parts::start_guardian() {
+  guardian_options options;
+  auto watch = [&](std::string name, const auto& handle) {
+    options.children.push_back({std::move(name), caf::actor_cast<caf::actor>(handle), nullptr});
+  };
+  watch("store", store);
+  watch("keyring", keyring);
+  watch("ledger", ledger);
+  watch("tokenizer", tokenizer);
+  watch("model_router", router);
+  watch("outbox", outbox);
+  watch("upstream", upstream);
+  watch("session_region", region);
+  watch("gateway", http_actor);
+  for (const auto& [name, handle] : channels)
+    watch(name, handle);
+  options.escalate = callbacks.stop;
+  guardian_handle = troupe::spawn(host, guardian, std::move(options));
+}
+
+channel_actor node::parts::find_channel(std::string_view channel, std::string_view account) const {
+  auto found = channels.find(fmt::format("{}/{}", channel, account));
+  return found == channels.end() ? channel_actor{} : found->second;
+}
+
+void node::parts::close_upstreams() {
+  for (const auto& s : shards)
+    on_shard(*s.shard, [&] { s.calls->close(); });
+}
+
+} // namespace troupe

@@ -1,0 +1,37 @@
+// What the public port serves.
+#include "cluster/node_parts.hpp"
+#include "gateway/api/api_options.hpp"
+#include "gateway/api/documents.hpp"
+#include "gateway/openai/openai_routes.hpp"
+
+namespace troupe {
+
+gateway::router node::parts::make_routes() {
+  gateway::router routes;
+  auto who = std::make_shared<const gateway::authenticator>(
+      gateway::authenticator_options{keyring, token, config.keys.required});
+  gateway::api_options api{region, keyring, who};
+  api.turn_limit = std::chrono::milliseconds{config.gateway.request_limit_ms};
+  gateway::add_conversation_routes(routes, api);
+  gateway::add_key_routes(routes, api);
+  gateway::openai_options openai;
+  openai.who = who;
+  openai.models = router;
+  openai.ledger = ledger;
+  openai.tokenizer = tokenizer;
+  openai.upstreams_of = [this](const gateway::io_shard& shard) {
+    return shards.at(shard.index()).calls;
+  };
+  gateway::add_openai_routes(routes, std::move(openai));
+  gateway::document_options documents;
+  documents.welcome = config.gateway.static_dir.empty();
+  documents.not_ready = [this]() -> caf::error {
+    if (phase.load() == v1::NODE_PHASE_READY)
+      return caf::none;
+    return make_error(ec::draining, "this node is not ready to serve");
+  };
+  gateway::add_document_routes(routes, std::move(documents));
+  return routes;
+}
+
+} // namespace troupe
