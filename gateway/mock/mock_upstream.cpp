@@ -58,7 +58,7 @@ public:
     question_ = read_demo_question(chat_ ? "/chat/completions" : "/completions", x_.body());
     state_.stats.begun(question_.model);
     if (!question_.error.empty()) {
-      co_await refuse(400, question_.error, {});
+      co_await refuse(400, question_.error, fault_.error_code);
       co_return;
     }
     mock_request request{question_.model, x_.header("authorization"),

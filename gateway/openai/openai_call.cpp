@@ -72,7 +72,12 @@ call::~call() {
 }
 
 asio::awaitable<void> call::serve() {
-  if (!co_await admit() || !co_await find_route() || !co_await ask_upstream())
+  bool goes_on = co_await admit();
+  if (goes_on)
+    goes_on = co_await find_route();
+  if (goes_on)
+    goes_on = co_await ask_upstream();
+  if (!goes_on)
     co_return;
   if (answer_->status() >= 400)
     co_await pass_error();
@@ -83,7 +88,8 @@ asio::awaitable<void> call::serve() {
 }
 
 asio::awaitable<bool> call::admit() {
-  auto who = co_await options_->who->authorize(x_, "openai");
+  std::string scope{"openai"};
+  auto who = co_await options_->who->authorize(x_, std::move(scope));
   caf::error err;
   if (!who)
     err = std::move(who.error());

@@ -23,7 +23,8 @@ json model_json(const v1::ModelInfo& model) {
 
 /// All models, or an error that was answered already.
 asio::awaitable<std::optional<ModelList>> list(const openai_options& options, exchange& x) {
-  auto who = co_await options.who->authorize(x, "openai");
+  std::string scope{"openai"};
+  auto who = co_await options.who->authorize(x, std::move(scope));
   caf::error err;
   if (who) {
     v1::ListModels query;

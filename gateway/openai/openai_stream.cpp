@@ -154,8 +154,9 @@ asio::awaitable<void> call::break_stream(body_stream& out, caf::error err) {
 asio::awaitable<void> call::count_held_text() {
   auto context = x_.context();
   std::vector<std::string> none;
+  auto text = std::exchange(text_, {});
   auto usage = co_await count_usage(x_.shard(), options_->tokenizer, context, route_->vocabulary(),
-                                    facts_.model, std::move(none), std::exchange(text_, {}));
+                                    facts_.model, std::move(none), std::move(text));
   counted_tokens_ += usage.completion_tokens();
 }
 

@@ -134,8 +134,9 @@ asio::awaitable<void> completion_runner::run_upstream(running_completion& one) {
   auto& given = **answer;
   if (given.status() >= 400) {
     auto body = co_await given.read_all(error_body_bytes_max);
-    co_await fail(one, speaks->error_of(given.status(), body ? *body : "", given.deployment()),
-                  nullptr);
+    std::string text = body ? std::move(*body) : std::string{};
+    auto err = speaks->error_of(given.status(), text, given.deployment());
+    co_await fail(one, std::move(err), nullptr);
     co_return;
   }
   auto decoder = speaks->decoder(given.deployment());
@@ -181,7 +182,11 @@ asio::awaitable<void> completion_runner::relay(running_completion& one, upstream
 asio::awaitable<void> completion_runner::finish(running_completion& one,
                                                 const completion_decoder& decoder,
                                                 std::string_view finish_reason) {
-  auto usage = decoder.usage() ? *decoder.usage() : co_await count(one, decoder.text());
+  v1::Usage usage;
+  if (decoder.usage())
+    usage = *decoder.usage();
+  else
+    usage = co_await count(one, decoder.text());
   auto events = events_for(one);
   auto* finished = events.add_events()->mutable_finished();
   finished->set_finish_reason(finish_reason.empty() ? "stop" : std::string{finish_reason});
@@ -198,17 +203,24 @@ asio::awaitable<void> completion_runner::fail(running_completion& one, caf::erro
   auto* failed = events.add_events()->mutable_failed();
   set_failure(*failed->mutable_failure(), err);
   failed->set_after_first_byte(one.told_content);
-  if (decoder != nullptr && one.told_content)
-    *failed->mutable_usage() =
-        decoder->usage() ? *decoder->usage() : co_await count(one, decoder->text());
+  if (decoder != nullptr && one.told_content) {
+    v1::Usage usage;
+    if (decoder->usage())
+      usage = *decoder->usage();
+    else
+      usage = co_await count(one, decoder->text());
+    *failed->mutable_usage() = std::move(usage);
+  }
   send(one, std::move(events));
 }
 
 asio::awaitable<v1::Usage> completion_runner::count(const running_completion& one,
                                                     const std::string& text) {
-  co_return co_await count_usage(*where_.shard, tokenizer_, one.start->context(),
-                                 one.start->route().vocabulary(), one.start->model(),
-                                 prompt_texts(*one.start), text);
+  const auto& start = *one.start;
+  auto prompt = prompt_texts(start);
+  co_return co_await count_usage(*where_.shard, tokenizer_, start.context(),
+                                 start.route().vocabulary(), start.model(), std::move(prompt),
+                                 text);
 }
 
 /// The demo in process: no bytes of any protocol in between.

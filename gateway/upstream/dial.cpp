@@ -130,8 +130,10 @@ asio::awaitable<caf::error> upstream_link::dial(const endpoint& to, bool allow_p
     addresses = std::move(*found);
   else if (auto err = check_egress(host, *found, allow_private, addresses))
     co_return err;
-  auto err = co_await connect_to(addresses, proxied ? to.proxy_port : to.port,
-                                 proxied ? "proxy " + host : host);
+  // No temporaries in what is awaited: GCC 12 destroys them twice.
+  std::string whose = proxied ? "proxy " + host : host;
+  auto port = proxied ? to.proxy_port : to.port;
+  auto err = co_await connect_to(addresses, port, whose);
   if (!err && to.proxy == proxy_kind::http)
     err = co_await pass_http_proxy(to);
   if (!err && to.proxy == proxy_kind::socks5)

@@ -93,8 +93,11 @@ asio::awaitable<upstream_link::error_code> upstream_link::fill() {
   }
   error_code error;
   auto room = asio::buffer(in_.get() + end_, capacity_ - end_);
-  auto bytes = tls_ ? co_await tls_->async_read_some(room, into(error))
-                    : co_await socket_.async_read_some(room, into(error));
+  std::size_t bytes = 0; // GCC 12 miscompiles co_await in a conditional expression
+  if (tls_)
+    bytes = co_await tls_->async_read_some(room, into(error));
+  else
+    bytes = co_await socket_.async_read_some(room, into(error));
   end_ += bytes;
   if (cut_ != cut_reason::none)
     co_return asio::error::operation_aborted;

@@ -165,9 +165,11 @@ upstreams_impl::call(const v1::Route& route, upstream_call request, cancellation
                        + std::chrono::microseconds{std::max<std::int64_t>(
                            request.deadline_us - system_clock()->now_us(), 0)};
   std::unique_ptr<upstream_answer> given;
-  for (const auto& target : route.targets())
-    if (stop.cancelled() || co_await try_target(state, target, given))
+  for (const auto& target : route.targets()) {
+    bool over = co_await try_target(state, target, given);
+    if (over)
       break;
+  }
   if (given)
     co_return given;
   stop.on_cancel(nullptr);
@@ -181,6 +183,8 @@ upstreams_impl::call(const v1::Route& route, upstream_call request, cancellation
 /// True when the call is over: `given` holds its answer, or nothing can help any more.
 asio::awaitable<bool> upstreams_impl::try_target(call_state& state, const v1::RouteTarget& target,
                                                  std::unique_ptr<upstream_answer>& given) {
+  if (state.stop.cancelled())
+    co_return true;
   auto found = pools_.find(target.deployment());
   if (found == pools_.end() || found->second->unusable) {
     try_outcome outcome;

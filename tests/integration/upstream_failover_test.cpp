@@ -67,8 +67,8 @@ TEST_CASE_FIXTURE(failover_fixture, "429 with Retry-After is retried after it, t
   CHECK(at[1] - at[0] >= 1s);
   CHECK(at[1] - at[0] < 3s);
   CHECK(backup_asked == 0);
+  REQUIRE(eventually([&] { return log->all_outcomes().size() == 2; }));
   auto outcomes = log->all_outcomes();
-  REQUIRE(outcomes.size() == 2);
   CHECK(outcomes[0]->http_status() == 429);
   CHECK(!outcomes[0]->ok());
   CHECK(outcomes[0]->retry_after_ms() == 1'000);
