@@ -73,6 +73,8 @@ public:
 
   /// Writes something small, to see whether writing works. Within a transaction, as all writes.
   virtual void probe_write(std::int64_t now_us) = 0;
+  /// Writes a consistent copy into a new file; the nodes go on writing. Not within a transaction.
+  virtual void copy_to(const std::string& file) = 0;
   /// Reads the whole file and every invariant of Troupe's own. Empty: all is well.
   virtual std::vector<finding> verify() = 0;
 };

@@ -36,6 +36,7 @@ int run(int argc, char** argv) {
   add_actors_command(app, common);
   add_key_command(app, common);
   add_config_command(app, common);
+  add_db_command(app, common);
   add_completion_command(app, common);
   try {
     app.parse(argc, argv);

@@ -37,6 +37,8 @@ public:
       pragma("query_only = ON");
   }
 
+  void copy_to(const std::string& file) override { sql_.run("VACUUM INTO :file", file); }
+
 private:
   void pragma(const std::string& text) { sql_.run_once("PRAGMA " + text); }
 
@@ -73,15 +75,7 @@ public:
   }
 
   std::unique_ptr<database> open(access mode) override {
-    try {
-      auto session =
-          std::make_unique<soci::session>(soci::sqlite3, fmt::format("db=\"{}\" timeout=1", path_));
-      return std::make_unique<sqlite_database>(std::move(session), mode, options_);
-    } catch (const soci::soci_error& error) {
-      throw failure(ec::store_unavailable,
-                    fmt::format("{} cannot be opened: {}", path_, error.get_error_message()),
-                    damage::connection);
-    }
+    return open_sqlite(path_, mode, options_);
   }
 
   std::string backend() const override { return "sqlite"; }
@@ -100,6 +94,19 @@ private:
 };
 
 } // namespace
+
+std::unique_ptr<database> open_sqlite(const std::string& path, access mode,
+                                      const sqlite_options& options) {
+  try {
+    auto session =
+        std::make_unique<soci::session>(soci::sqlite3, fmt::format("db=\"{}\" timeout=1", path));
+    return std::make_unique<sqlite_database>(std::move(session), mode, options);
+  } catch (const soci::soci_error& error) {
+    throw failure(ec::store_unavailable,
+                  fmt::format("{} cannot be opened: {}", path, error.get_error_message()),
+                  damage::connection);
+  }
+}
 
 database_factory_ptr make_sqlite_factory(const std::string& path, const sqlite_options& options) {
   return std::make_shared<sqlite_factory>(path, options);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "persistence/database.hpp"
+#include "persistence/maintenance.hpp"
 
 #include <cstdint>
 #include <string>
@@ -26,5 +27,11 @@ struct sqlite_options {
 /// in use. Throws `failure` when the folder cannot be used or a restore is running.
 database_factory_ptr make_sqlite_factory(const std::string& path,
                                          const sqlite_options& options = {});
+
+/// One connection to a file, without the lock: for a copy that nobody else knows of.
+std::unique_ptr<database> open_sqlite(const std::string& path, access mode,
+                                      const sqlite_options& options = {});
+
+std::unique_ptr<maintenance> make_sqlite_maintenance(const std::string& path);
 
 } // namespace troupe::persistence
