@@ -292,13 +292,6 @@ caf::result<Answer> run(self_ptr self, const fake_store_ptr& data, std::string_v
 
 } // namespace
 
-std::size_t fake_store_data::release() {
-  auto now = std::exchange(held, {});
-  for (auto& f : now)
-    f();
-  return now.size();
-}
-
 std::vector<v1::Message> fake_store_data::branch(const std::string& leaf_id) const {
   std::vector<v1::Message> newest_first;
   for (auto at = messages.find(leaf_id); at != messages.end();
@@ -353,7 +346,9 @@ store_actor::behavior_type fake_store(self_ptr self, fake_store_ptr data) {
       [unsupported](const Authorize&) -> caf::result<Principal> { return unsupported; },
       TROUPE_FAKE(RecordUsage, Done, record_usage(d, *x)),
       TROUPE_FAKE(ListUsage, UsagePage, list_usage(d, *x)),
-      [](const GetStoreStatus&) {
+      [data](const GetStoreStatus&) {
+        for (auto& go_on : std::exchange(data->held, {}))
+          go_on();
         v1::StoreStatus status;
         status.set_backend("fake");
         status.set_writable(true);

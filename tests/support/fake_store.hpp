@@ -21,7 +21,7 @@ enum class conduct {
   normal,
   refuse,      // does nothing, answers store_unavailable
   lose_answer, // does it, but answers store_unavailable
-  hold,        // does it and answers when `release` is called
+  hold,        // does it and answers when it is next asked for its status (GetStoreStatus)
   ignore,      // does nothing and never answers
   swallow,     // does it and never answers
 };
@@ -30,9 +30,6 @@ enum class conduct {
 struct fake_store_data {
   /// Asked for every request, by its message's name ("AcceptTurn"). Empty: all normal.
   std::function<conduct(std::string_view request)> conduct_of;
-
-  /// Lets requests held go on, in their order; returns how many.
-  std::size_t release();
 
   std::map<std::string, v1::Conversation> conversations;
   std::map<std::string, v1::Message> messages;
