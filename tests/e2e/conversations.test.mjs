@@ -275,7 +275,8 @@ describe('the tree of messages', () => {
 });
 
 describe('tools of a client', () => {
-  const tools = [{ type: 'function', function: { name: 'weather', parameters: { type: 'object' } } }];
+  const schema = { type: 'object' };
+  const tools = [{ type: 'function', function: { name: 'weather', parameters: schema } }];
   const call = toolCall('call_e2e', 'weather', { town: 'Lisbon' });
 
   test('are asked for in a stream, and the turn goes on with their results', async () => {

@@ -262,7 +262,8 @@ describe('errors are what the client knows', () => {
   });
 
   test('an unknown model is 404 with its code', async () => {
-    await assert.rejects(client.chat.completions.create({ ...question, model: 'nope' }), (error) => {
+    const lost = client.chat.completions.create({ ...question, model: 'nope' });
+    await assert.rejects(lost, (error) => {
       assert.ok(error instanceof OpenAI.NotFoundError);
       assert.equal(error.code, 'model_not_found');
       return true;
