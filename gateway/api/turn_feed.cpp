@@ -5,16 +5,18 @@
 namespace troupe::gateway {
 
 turn_feed::turn_feed(io_shard& shard, session_region_actor region, std::string conversation_id,
-                     std::string turn_id) :
+                     std::string turn_id, std::size_t backlog_bytes_max) :
     shard_(shard),
     region_(std::move(region)),
     conversation_id_(std::move(conversation_id)),
-    turn_id_(std::move(turn_id)) {}
+    turn_id_(std::move(turn_id)),
+    backlog_bytes_max_(backlog_bytes_max) {}
 
 std::shared_ptr<turn_feed> turn_feed::open(io_shard& shard, session_region_actor region,
-                                           std::string conversation_id, std::string turn_id) {
-  std::shared_ptr<turn_feed> feed{
-      new turn_feed{shard, std::move(region), std::move(conversation_id), std::move(turn_id)}};
+                                           std::string conversation_id, std::string turn_id,
+                                           std::size_t backlog_bytes_max) {
+  std::shared_ptr<turn_feed> feed{new turn_feed{
+      shard, std::move(region), std::move(conversation_id), std::move(turn_id), backlog_bytes_max}};
   feed->mailbox_ = shard.open_mailbox([weak = std::weak_ptr{feed}](caf::message& content) {
     if (auto self = weak.lock())
       self->take(content);
@@ -40,18 +42,31 @@ turn_feed::subscribe(v1::Context context, std::int64_t after_seq, std::chrono::m
   co_return turn;
 }
 
-void turn_feed::deliver_to(event_handler handler) {
-  handler_ = std::move(handler);
-  while (handler_ && !waiting_.empty()) {
-    auto batch = std::move(waiting_.front());
-    waiting_.pop_front();
-    hand_on(batch);
+const v1::TurnEvent* turn_feed::next() {
+  while (!waiting_.empty()) {
+    const auto& events = waiting_.front().events->events();
+    if (at_ == events.size()) {
+      drop_front();
+      continue;
+    }
+    const auto& event = events.Get(at_++);
+    // A second subscription may repeat what was there.
+    if (event.seq() > last_seq_) {
+      last_seq_ = event.seq();
+      return &event;
+    }
   }
+  return nullptr;
+}
+
+void turn_feed::drop_front() {
+  waiting_bytes_ -= waiting_.front().bytes;
+  waiting_.pop_front();
+  at_ = 0;
 }
 
 void turn_feed::close() {
-  handler_ = nullptr;
-  waiting_.clear();
+  on_events_ = nullptr;
   if (!mailbox_)
     return;
   if (subscribed_) {
@@ -66,27 +81,24 @@ void turn_feed::close() {
 }
 
 void turn_feed::take(caf::message& content) {
-  if (!mailbox_ || !content.match_elements<TurnEvents>())
+  if (broken_)
     return;
-  const auto& batch = content.get_as<TurnEvents>(0);
-  if (handler_)
-    hand_on(batch);
-  else
-    waiting_.push_back(batch);
-}
-
-void turn_feed::hand_on(const TurnEvents& batch) {
-  for (const auto& event : batch->events()) {
-    // A second subscription may repeat what was there.
-    if (event.seq() <= last_seq_)
-      continue;
-    last_seq_ = event.seq();
-    // The handler may close this feed.
-    auto handler = handler_;
-    if (!handler)
-      return;
-    handler(event);
+  if (content.match_elements<TurnEvents>()) {
+    auto events = content.get_as<TurnEvents>(0);
+    auto bytes = events->ByteSizeLong();
+    waiting_bytes_ += bytes;
+    waiting_.push_back({std::move(events), bytes});
+    broken_ = waiting_bytes_ > backlog_bytes_max_;
+  } else {
+    broken_ = true; // the mailbox was at its bound
   }
+  if (broken_) {
+    waiting_.clear();
+    waiting_bytes_ = 0;
+    at_ = 0;
+  }
+  if (auto handler = on_events_)
+    handler();
 }
 
 } // namespace troupe::gateway

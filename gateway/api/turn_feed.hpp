@@ -11,48 +11,60 @@
 
 namespace troupe::gateway {
 
-/// Subscribes to a turn and hands its events on, in order and each once. Only on the shard's
-/// thread. It ends with its last owner: the subscription then too, but never the turn.
+/// Subscribes to a turn and keeps its events, in order and each once, until they are taken. Only on
+/// the shard's thread. It ends with its last owner: the subscription then too, but never the turn.
 class turn_feed : public std::enable_shared_from_this<turn_feed> {
 public:
-  using event_handler = std::function<void(const v1::TurnEvent&)>;
-
+  /// More than `backlog_bytes_max` not taken breaks the feed.
   static std::shared_ptr<turn_feed> open(io_shard& shard, session_region_actor region,
-                                         std::string conversation_id, std::string turn_id);
+                                         std::string conversation_id, std::string turn_id,
+                                         std::size_t backlog_bytes_max);
   ~turn_feed();
 
   turn_feed(const turn_feed&) = delete;
   turn_feed& operator=(const turn_feed&) = delete;
 
-  /// Asks for the events after `after_seq`, or after the last one that came; what comes is kept
-  /// until `deliver_to`. Gives the turn as it is now.
+  /// Asks for the events after `after_seq`, or after the last one that was taken. Gives the turn as
+  /// it is now.
   asio::awaitable<caf::expected<Turn>> subscribe(v1::Context context, std::int64_t after_seq,
                                                  std::chrono::milliseconds limit);
 
-  /// Calls `handler` with what came so far and with what comes from now on.
-  void deliver_to(event_handler handler);
+  /// The next event; null when there is none yet. Valid until the next call.
+  const v1::TurnEvent* next();
 
-  /// No more events.
+  /// Called when events came, or the feed broke. Empty clears it.
+  void on_events(std::function<void()> handler) { on_events_ = std::move(handler); }
+
+  /// No event comes any more: the reader did not keep up, or the shard is at its bound.
+  bool broken() const { return broken_; }
+
+  /// Ends the subscription.
   void close();
-
-  std::int64_t last_seq() const { return last_seq_; }
 
 private:
   turn_feed(io_shard& shard, session_region_actor region, std::string conversation_id,
-            std::string turn_id);
+            std::string turn_id, std::size_t backlog_bytes_max);
 
   void take(caf::message& content);
-  void hand_on(const TurnEvents& batch);
+  void drop_front();
 
   io_shard& shard_;
   session_region_actor region_;
   std::string conversation_id_;
   std::string turn_id_;
+  std::size_t backlog_bytes_max_;
   std::shared_ptr<io_shard::mailbox> mailbox_;
-  std::deque<TurnEvents> waiting_;
-  event_handler handler_;
+  struct batch {
+    TurnEvents events;
+    std::size_t bytes;
+  };
+  std::deque<batch> waiting_;
+  std::size_t waiting_bytes_ = 0;
+  int at_ = 0; // in the first batch
+  std::function<void()> on_events_;
   std::int64_t last_seq_ = 0;
   bool subscribed_ = false;
+  bool broken_ = false;
 };
 
 } // namespace troupe::gateway

@@ -8,10 +8,12 @@ namespace troupe::gateway {
 
 namespace {
 
-bool calls_tools(const v1::Message& message) {
+template <class Wanted>
+bool any_call(const v1::Message& message, Wanted wanted) {
   return message.role() == v1::ROLE_ASSISTANT
-         && std::any_of(message.parts().begin(), message.parts().end(),
-                        [](const v1::Part& part) { return part.has_tool_call(); });
+         && std::any_of(message.parts().begin(), message.parts().end(), [&](const v1::Part& part) {
+              return part.has_tool_call() && wanted(part.tool_call());
+            });
 }
 
 } // namespace
@@ -19,15 +21,29 @@ bool calls_tools(const v1::Message& message) {
 bool turn_reading::take(const v1::TurnEvent& event) {
   last_seq_ = event.seq();
   ended_ = ends_turn(event);
-  pause_seq_ = 0;
-  if (!after_message_.empty() && !ended_) {
-    if (event.has_message() && event.message().message().id() == after_message_)
-      after_message_.clear();
+  paused_ = false;
+  if (!after_call_.empty() && passes_over(event))
     return false;
+  const auto& message = event.message().message();
+  if (event.has_message() && any_call(message, [](const auto&) { return true; })) {
+    paused_ = true;
+    calling_ = message;
   }
-  if (event.has_message() && calls_tools(event.message().message())) {
-    pause_seq_ = event.seq();
-    calling_ = event.message().message();
+  return true;
+}
+
+bool turn_reading::passes_over(const v1::TurnEvent& event) {
+  const auto& message = event.message().message();
+  bool first = !std::exchange(begun_, true);
+  auto asked_here = [&](const v1::ToolCallPart& call) { return call.call_id() == after_call_; };
+  if (event.has_message() && any_call(message, asked_here)) {
+    after_call_.clear();
+    return true;
+  }
+  // A turn that ran again, or is told from the store, has no trace of the calls before.
+  if (ends_turn(event) || event.has_restarted() || (first && event.has_message())) {
+    after_call_.clear();
+    return false;
   }
   return true;
 }

@@ -12,12 +12,12 @@ namespace troupe::gateway {
 ///
 /// A turn ends with finished or failed. Before that it may pause: the model asked for tools of the
 /// client, and only posting their results makes it go on. A pause looks like any message with tool
-/// calls, so whoever reads asks for the turn's status before believing it (`paused`).
+/// calls, so whoever reads asks for the turn's status before believing it.
 class turn_reading {
 public:
-  /// `after_message`: pass over everything up to this message; empty: nothing.
-  explicit turn_reading(std::string after_message = {}) :
-      after_message_(std::move(after_message)) {}
+  /// `after_call`: passes over everything up to the message with this tool call, which the reader
+  /// has had already; empty: nothing.
+  explicit turn_reading(std::string after_call = {}) : after_call_(std::move(after_call)) {}
 
   /// Takes the next event; false when the reader is not to see it.
   bool take(const v1::TurnEvent& event);
@@ -25,16 +25,19 @@ public:
   /// The last event came.
   bool ended() const { return ended_; }
   /// The newest event is a message with tool calls: the turn may wait for their results.
-  bool may_be_paused() const { return !ended_ && pause_seq_ != 0; }
+  bool may_be_paused() const { return !ended_ && paused_; }
   std::int64_t last_seq() const { return last_seq_; }
   /// The message of `may_be_paused`.
   const v1::Message& calling_message() const { return calling_; }
 
 private:
-  std::string after_message_;
+  bool passes_over(const v1::TurnEvent& event);
+
+  std::string after_call_;
   std::int64_t last_seq_ = 0;
-  std::int64_t pause_seq_ = 0;
   v1::Message calling_;
+  bool begun_ = false;
+  bool paused_ = false;
   bool ended_ = false;
 };
 

@@ -1,169 +1,32 @@
 // Posting messages, and reading and stopping the turns that answer them.
 #include "gateway/api/api_options.hpp"
+#include "gateway/api/base64.hpp"
 #include "gateway/api/json_reader.hpp"
-#include "gateway/api/turn_feed.hpp"
-#include "gateway/api/turn_reading.hpp"
+#include "gateway/api/turn_replies.hpp"
 #include "messages/id.hpp"
 
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <nlohmann/json.hpp>
-
-#include <limits>
 
 namespace troupe::gateway {
 
 namespace {
 
-using nlohmann::json;
-
-/// One turn as one request reads it.
-struct turn_read {
-  std::shared_ptr<turn_feed> feed;
-  std::string conversation_id;
-  std::string turn_id;
-  turn_reading reading;
-};
-
 bool wants_events(const exchange& x) {
   return x.header("accept").find("text/event-stream") != std::string_view::npos;
 }
 
-json to_json(const v1::TurnAccepted& accepted) {
-  return {{"conversation_id", accepted.conversation_id()},
-          {"turn_id", accepted.turn_id()},
-          {"message_id", accepted.message_id()},
-          {"duplicate", accepted.duplicate()}};
+turn_read open_turn(const api_request& r, std::string conversation_id, std::string turn_id,
+                    std::string after_call = {}) {
+  auto feed = turn_feed::open(r.x.shard(), r.api->region, conversation_id, turn_id,
+                              r.api->backlog_bytes_max);
+  return {std::move(feed), std::move(conversation_id), std::move(turn_id),
+          turn_reading{std::move(after_call)}};
 }
 
-/// Whether the turn really waits for tool results, now that its newest event is a message with
-/// calls. An event that comes meanwhile says no.
-asio::awaitable<bool> is_paused(const api_request& r, turn_read& read) {
-  auto context = r.context;
-  auto seq = read.reading.last_seq();
-  auto turn = co_await read.feed->subscribe(std::move(context), seq, r.api->request_limit);
-  co_return turn
-      && (*turn)->status() == v1::TURN_STATUS_AWAITING_TOOLS&& read.reading.may_be_paused()
-      && read.reading.last_seq() == seq;
-}
-
-/// Sends the turn's events until it ends or pauses, or the client leaves. The turn goes on then.
-asio::awaitable<void> send_events(api_request r, turn_read read,
-                                  std::optional<v1::TurnAccepted> accepted) {
-  auto stream = co_await r.x.start_events();
-  if (accepted)
-    stream->send("accepted", dump_json(to_json(*accepted)), event_id(read.turn_id, 0));
-  bool checked = false;
-  read.feed->deliver_to([&](const v1::TurnEvent& event) {
-    checked = false;
-    if (read.reading.take(event) && stream->open()) {
-      auto text = to_event(event);
-      stream->send(text.name, text.data, event_id(read.turn_id, event.seq()));
-    }
-    if (read.reading.ended() || read.reading.may_be_paused())
-      stream->wake();
-  });
-  bool over = false;
-  while (stream->open() && !over) {
-    if (read.reading.may_be_paused() && !std::exchange(checked, true)) {
-      over = co_await is_paused(r, read);
-      if (over) {
-        auto text = to_event(pause_event(read.reading));
-        stream->send(text.name, text.data, event_id(read.turn_id, read.reading.last_seq()));
-      }
-    }
-    over = over || read.reading.ended();
-    if (!over && (checked || !read.reading.may_be_paused()))
-      co_await stream->wait();
-  }
-  read.feed->close();
-  if (over)
-    co_await stream->finish();
-}
-
-/// A whole answer in the making: the turn's messages and its end.
-struct gathered {
-  json messages = json::array();
-  std::optional<v1::TurnEvent> end;
-
-  void take(const v1::TurnEvent& event) {
-    if (event.has_restarted())
-      messages = json::array();
-    else if (event.has_message())
-      messages.push_back(gateway::to_json(event.message().message()));
-    else if (ends_turn(event))
-      end = event;
-  }
-};
-
-asio::awaitable<void> reply_gathered(api_request r, v1::TurnAccepted accepted, gathered all) {
-  auto answer = to_json(accepted);
-  answer["messages"] = std::move(all.messages);
-  if (all.end->has_finished()) {
-    const auto& end = all.end->finished();
-    answer["status"] = name_of(end.status());
-    if (!end.finish_reason().empty())
-      answer["finish_reason"] = end.finish_reason();
-    if (end.has_usage())
-      answer["usage"] = gateway::to_json(end.usage());
-    co_await reply_json(r.x, 200, answer);
-    co_return;
-  }
-  const auto& failure = all.end->failed().failure();
-  answer["status"] = "failed";
-  answer["error"] = gateway::to_json(failure);
-  answer["error"]["request_id"] = r.x.request_id();
-  auto status = failure.http_status() >= 400 ? failure.http_status()
-                                             : info(ec_from_name(failure.code())).http_status;
-  co_await reply_json(r.x, status, answer);
-}
-
-/// Waits for the turn's end or pause and answers with all of it.
-asio::awaitable<void> send_whole(api_request r, turn_read read, v1::TurnAccepted accepted) {
-  gathered all;
-  bool left = false;
-  bool checked = false;
-  auto deadline = std::chrono::steady_clock::now() + r.api->turn_limit;
-  asio::steady_timer alarm{r.x.shard().context(), deadline};
-  r.x.on_disconnect([&] {
-    left = true;
-    alarm.cancel();
-  });
-  read.feed->deliver_to([&](const v1::TurnEvent& event) {
-    checked = false;
-    if (read.reading.take(event))
-      all.take(event);
-    if (read.reading.ended() || read.reading.may_be_paused())
-      alarm.cancel();
-  });
-  while (!all.end && !left && std::chrono::steady_clock::now() < deadline) {
-    if (read.reading.may_be_paused() && !std::exchange(checked, true)) {
-      auto paused = co_await is_paused(r, read);
-      if (paused)
-        all.end = pause_event(read.reading);
-      continue;
-    }
-    boost::system::error_code ignored;
-    co_await alarm.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-  }
-  r.x.on_disconnect({});
-  read.feed->close();
-  if (left)
-    co_return;
-  if (!all.end) {
-    auto err = make_error(ec::deadline_exceeded,
-                          "the answer takes longer than one request may; it goes on: read "
-                          "/api/v1/conversations/"
-                              + read.conversation_id + "/turns/" + read.turn_id + "/events");
-    co_await reply_error(r.x, err);
-    co_return;
-  }
-  co_await reply_gathered(std::move(r), std::move(accepted), std::move(all));
-}
-
-/// The command of a POST, but for what the conversation adds.
+/// The command of a POST.
 caf::expected<v1::PostMessage> read_post_request(const api_request& r) {
+  if (!is_id(r.x.param("id")))
+    return no_such_conversation();
   if (auto err = check_content_type(r.x))
     return err;
   auto key = r.x.header("idempotency-key");
@@ -174,18 +37,18 @@ caf::expected<v1::PostMessage> read_post_request(const api_request& r) {
     return command;
   *command->mutable_context() = r.context;
   command->set_conversation_id(std::string{r.x.param("id")});
-  // Keys of different callers never meet.
-  if (!key.empty())
-    command->set_dedupe_key(
-        fmt::format("api:{}:{}:{}", r.context.principal_id(), command->conversation_id(), key));
+  // A digest: keys of different callers never meet, and the store keeps 255 bytes.
+  if (!key.empty()) {
+    auto digest = sha256(
+        fmt::format("{}\n{}\n{}", r.context.principal_id(), command->conversation_id(), key));
+    command->set_dedupe_key("api:" + to_base64(digest));
+  }
   return command;
 }
 
 asio::awaitable<void> answer_post(api_request r, v1::TurnAccepted accepted,
-                                  std::string after_message) {
-  turn_read read{
-      turn_feed::open(r.x.shard(), r.api->region, accepted.conversation_id(), accepted.turn_id()),
-      accepted.conversation_id(), accepted.turn_id(), turn_reading{std::move(after_message)}};
+                                  std::string after_call) {
+  auto read = open_turn(r, accepted.conversation_id(), accepted.turn_id(), std::move(after_call));
   auto context = r.context;
   auto turn = co_await read.feed->subscribe(std::move(context), 0, r.api->request_limit);
   if (!turn)
@@ -203,15 +66,10 @@ asio::awaitable<void> post_message(api_request r) {
     co_await reply_error(r.x, command.error());
     co_return;
   }
-  auto found = co_await load_own(r, command->conversation_id());
-  if (!found) {
-    co_await reply_error(r.x, found.error());
-    co_return;
-  }
-  // Tool results go on with a turn whose first part was read already, up to the calls.
-  std::string after_message;
+  // Tool results go on with a turn that was read already, up to the calls.
+  std::string after_call;
   if (command->kind() == v1::POST_KIND_TOOL_RESULTS)
-    after_message = command->parent_id().empty() ? (*found)->leaf_id() : command->parent_id();
+    after_call = command->parts(0).tool_result().call_id();
   PostMessage message{std::move(*command)};
   auto answer = co_await ask<TurnAccepted>(r.x.shard(), r.api->region, r.api->request_limit,
                                            std::move(message));
@@ -222,73 +80,85 @@ asio::awaitable<void> post_message(api_request r) {
   v1::TurnAccepted accepted = **answer;
   r.x.note("turn", accepted.turn_id());
   if (*wait)
-    co_await answer_post(std::move(r), std::move(accepted), std::move(after_message));
+    co_await answer_post(std::move(r), std::move(accepted), std::move(after_call));
   else
     co_await reply_json(r.x, 202, to_json(accepted));
 }
 
-/// The caller's conversation, for a path that also names a turn.
-asio::awaitable<caf::expected<Conversation>> load_for_turn(const api_request& r) {
-  if (!is_id(r.x.param("turn")))
-    co_return make_error(ec::not_found, "no such turn");
-  std::string id{r.x.param("id")};
-  auto found = co_await load_own(r, std::move(id));
-  co_return found;
+caf::error no_such_turn() {
+  return make_error(ec::not_found, "there is no such turn in this conversation");
+}
+
+/// Not an error once both ids of the path can be ids.
+caf::error check_turn_ids(const exchange& x) {
+  if (!is_id(x.param("id")))
+    return no_such_conversation();
+  if (!is_id(x.param("turn")))
+    return no_such_turn();
+  return {};
 }
 
 asio::awaitable<void> read_events(api_request r) {
-  auto found = co_await load_for_turn(r);
-  if (!found) {
-    co_await reply_error(r.x, found.error());
+  auto err = check_turn_ids(r.x);
+  std::int64_t after = 0;
+  if (!err) {
+    auto seq = read_event_id(r.x.header("last-event-id"), r.x.param("turn"));
+    if (seq)
+      after = *seq;
+    else
+      err = std::move(seq.error());
+  }
+  if (err) {
+    co_await reply_error(r.x, err);
     co_return;
   }
-  std::string id{r.x.param("id")};
-  std::string turn_id{r.x.param("turn")};
-  auto after = read_event_id(r.x.header("last-event-id"), turn_id);
-  if (!after) {
-    co_await reply_error(r.x, after.error());
-    co_return;
-  }
-  turn_read read{turn_feed::open(r.x.shard(), r.api->region, id, turn_id), id, turn_id,
-                 turn_reading{}};
+  auto read = open_turn(r, std::string{r.x.param("id")}, std::string{r.x.param("turn")});
   auto context = r.context;
-  auto turn = co_await read.feed->subscribe(std::move(context), *after, r.api->request_limit);
+  auto turn = co_await read.feed->subscribe(std::move(context), after, r.api->request_limit);
   if (!turn)
     co_await reply_error(r.x, turn.error());
   else
     co_await send_events(std::move(r), std::move(read), std::nullopt);
 }
 
-/// The turn as it is now, without waiting for any of its events.
+/// The turn as the store has it: its events are not wanted.
 asio::awaitable<void> get_turn(api_request r) {
-  std::string id{r.x.param("id")};
-  auto found = co_await load_for_turn(r);
-  if (!found) {
-    co_await reply_error(r.x, found.error());
+  if (auto err = check_turn_ids(r.x)) {
+    co_await reply_error(r.x, err);
     co_return;
   }
-  std::string turn_id{r.x.param("turn")};
-  auto feed = turn_feed::open(r.x.shard(), r.api->region, id, turn_id);
-  auto context = r.context;
-  auto turn = co_await feed->subscribe(std::move(context), std::numeric_limits<std::int64_t>::max(),
-                                       r.api->request_limit);
-  feed->close();
+  v1::GetConversation whose;
+  *whose.mutable_context() = r.context;
+  whose.set_conversation_id(std::string{r.x.param("id")});
+  GetConversation question{std::move(whose)};
+  auto own = co_await ask<Conversation>(r.x.shard(), r.api->region, r.api->request_limit,
+                                        std::move(question));
+  if (!own) {
+    co_await reply_error(r.x, own.error());
+    co_return;
+  }
+  v1::GetTurn query;
+  *query.mutable_context() = r.context;
+  query.set_turn_id(std::string{r.x.param("turn")});
+  GetTurn message{std::move(query)};
+  auto turn =
+      co_await ask<Turn>(r.x.shard(), r.api->store, r.api->request_limit, std::move(message));
+  if (turn && (*turn)->conversation_id() != r.x.param("id"))
+    turn = no_such_turn();
   if (!turn)
     co_await reply_error(r.x, turn.error());
   else
-    co_await reply_json(r.x, 200, gateway::to_json(**turn));
+    co_await reply_json(r.x, 200, to_json(**turn));
 }
 
 asio::awaitable<void> stop_turn(api_request r) {
-  std::string id{r.x.param("id")};
-  auto found = co_await load_for_turn(r);
-  if (!found) {
-    co_await reply_error(r.x, found.error());
+  if (auto err = check_turn_ids(r.x)) {
+    co_await reply_error(r.x, err);
     co_return;
   }
   v1::StopTurn command;
   *command.mutable_context() = r.context;
-  command.set_conversation_id(std::move(id));
+  command.set_conversation_id(std::string{r.x.param("id")});
   command.set_turn_id(std::string{r.x.param("turn")});
   StopTurn message{std::move(command)};
   auto turn =
@@ -296,7 +166,7 @@ asio::awaitable<void> stop_turn(api_request r) {
   if (!turn)
     co_await reply_error(r.x, turn.error());
   else
-    co_await reply_json(r.x, 200, gateway::to_json(**turn));
+    co_await reply_json(r.x, 200, to_json(**turn));
 }
 
 } // namespace

@@ -38,6 +38,8 @@ public:
   /// Last-Event-ID).
   virtual bool send(std::string_view event, std::string_view data, std::string_view id = {}) = 0;
   virtual bool open() const = 0;
+  /// Bytes that wait for the reader. Who has much to send at once holds back while it is a lot.
+  virtual std::size_t waiting() const { return 0; }
   /// Waits until all is written, then ends the answer.
   virtual asio::awaitable<void> finish() = 0;
   /// Waits until the client left, the queue overflowed, or `wake` was called.

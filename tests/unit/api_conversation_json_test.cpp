@@ -272,12 +272,33 @@ TEST_CASE("a reader of a turn sees a pause only after a message with tool calls"
   CHECK(reading.ended());
 }
 
-TEST_CASE("a reader that goes on after a message passes over what was before it") {
-  turn_reading reading{"m1"};
+TEST_CASE("a reader that posted tool results passes over what it had before") {
+  turn_reading reading{"c1"};
   CHECK_FALSE(reading.take(text_event(1, "old")));
-  CHECK_FALSE(reading.take(message_event(2, "m1", true)));
+  CHECK_FALSE(reading.take(message_event(2, "m0", false)));
+  CHECK_FALSE(reading.take(message_event(3, "m1", true)));
   CHECK_FALSE(reading.may_be_paused());
-  CHECK(reading.take(text_event(3, "new")));
+  CHECK(reading.take(text_event(4, "new")));
+  CHECK(reading.take(message_event(5, "m2", true)));
+  CHECK(reading.may_be_paused());
+}
+
+TEST_CASE("a reader that posted tool results gets what is told from the store, or begins anew") {
+  turn_reading stored{"c1"};
+  CHECK(stored.take(message_event(1, "m9", false)));
+  turn_reading again{"c1"};
+  v1::TurnEvent restarted;
+  restarted.set_seq((1LL << 32) + 1);
+  restarted.mutable_restarted();
+  CHECK(again.take(restarted));
+  CHECK(again.take(text_event((1LL << 32) + 2, "x")));
+  turn_reading over{"c1"};
+  v1::TurnEvent end;
+  end.set_seq(7);
+  end.mutable_failed();
+  CHECK_FALSE(over.take(text_event(6, "old")));
+  CHECK(over.take(end));
+  CHECK(over.ended());
 }
 
 TEST_CASE("a request for an API key is checked, and a key never shows its hash") {

@@ -1,4 +1,4 @@
-#include "gateway/api/documents.hpp"
+#include "gateway/api/openapi.hpp"
 
 #include <doctest/doctest.h>
 
