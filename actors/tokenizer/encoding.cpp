@@ -23,8 +23,8 @@ std::size_t character_border(std::string_view text, std::size_t at) {
 
 } // namespace
 
-encoding::encoding(const vocabulary_info& info, std::shared_ptr<const rank_table> ranks)
-    : info_(info), ranks_(std::move(ranks)), specials_(special_tokens_of(info)) {}
+encoding::encoding(const vocabulary_info& info, std::shared_ptr<const rank_table> ranks) :
+    info_(info), ranks_(std::move(ranks)), specials_(special_tokens_of(info)) {}
 
 const special_token* encoding::special_at(std::string_view text) const noexcept {
   auto found = std::find_if(specials_.begin(), specials_.end(), [&](const special_token& special) {
@@ -166,8 +166,11 @@ std::vector<std::filesystem::path> library::default_folders() {
   std::error_code failed;
   auto program = std::filesystem::read_symlink("/proc/self/exe", failed);
   if (!failed) {
-    folders.push_back(program.parent_path() / "share" / "troupe");
-    folders.push_back(program.parent_path().parent_path() / "share" / "troupe");
+    // build/<preset>/troupe, /usr/bin/troupe and build/<preset>/tests/unit_tests, and deeper.
+    for (int up = 0; up < 3 && program.has_relative_path(); ++up) {
+      program = program.parent_path();
+      folders.push_back(program / "share" / "troupe");
+    }
   }
   return folders;
 }

@@ -73,7 +73,7 @@ public:
   /// file is missing or damaged.
   std::shared_ptr<const encoding> find(std::string_view name);
 
-  /// $TROUPE_SHARE; then share/troupe beside the program, and beside the program's folder.
+  /// $TROUPE_SHARE; then share/troupe in the program's folder and in the two above it.
   static std::vector<std::filesystem::path> default_folders();
 
 private:

@@ -20,6 +20,11 @@ struct open_file {
   int fd;
 };
 
+// Pieces from this length on remember which tokens may stand together: repeats ask the same often.
+constexpr std::size_t long_piece_bytes = 64;
+constexpr std::size_t neighbours_log2 = 12;
+constexpr std::uint64_t together = std::uint64_t{1} << 63;
+
 std::size_t expected_bytes(const file::header& h) {
   return sizeof(file::header)
          + std::size_t{h.tokens} * (sizeof(std::uint32_t) + sizeof(token_id) + sizeof(file::halves))
@@ -134,20 +139,36 @@ bool rank_table::may_stand_together(token_id left, token_id right) const noexcep
   }
 }
 
+// A direct-mapped memory of answers: both ids in the lower 63 bits of an entry, the answer above.
+bool rank_table::recall_neighbours(token_id left, token_id right, scratch& memory) const noexcept {
+  auto key = static_cast<std::uint64_t>(left) << 32 | right;
+  auto& entry = memory.neighbours[file::pair_slot(left, right, neighbours_log2)];
+  if ((entry & ~together) != key)
+    entry = key | (may_stand_together(left, right) ? together : 0);
+  return (entry & together) != 0;
+}
+
 // The encoding is the one sequence of tokens in which all neighbours may stand together. Take the
 // longest token at each place, a shorter one when it may not follow the one before, and go back
 // when none may. A place from which the text's end was not reached is not tried again: that makes
 // the time linear.
 void rank_table::backtrack(std::string_view piece, token_id first, scratch& memory) const {
-  auto& [tokens, failed] = memory;
+  auto& [tokens, failed, neighbours] = memory;
   failed.assign(piece.size() + 1, false);
+  auto remember = piece.size() >= long_piece_bytes;
+  if (remember && neighbours.empty())
+    neighbours.resize(std::size_t{1} << neighbours_log2, ~std::uint64_t{0});
   std::size_t at = 0;
   auto next = first;
   while (at < piece.size()) {
     auto token = next;
     auto fits = [&] {
-      return !failed[at + bytes_of(token)]
-             && (tokens.empty() || may_stand_together(tokens.back(), token));
+      if (failed[at + bytes_of(token)])
+        return false;
+      if (tokens.empty())
+        return true;
+      return remember ? recall_neighbours(tokens.back(), token, memory)
+                      : may_stand_together(tokens.back(), token);
     };
     while (token != no_token && !fits())
       token = shorter_[token];

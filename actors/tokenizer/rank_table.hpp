@@ -24,6 +24,7 @@ public:
   struct scratch {
     std::vector<token_id> tokens;
     std::vector<bool> failed;
+    std::vector<std::uint64_t> neighbours; // what was found of two tokens, in long pieces
   };
 
   /// The tokens of one piece: those that merging the pair of the least rank first, the leftmost of
@@ -46,6 +47,7 @@ private:
   std::size_t bytes_of(token_id id) const noexcept;
   token_id merged(token_id left, token_id right) const noexcept;
   bool may_stand_together(token_id left, token_id right) const noexcept;
+  bool recall_neighbours(token_id left, token_id right, scratch& memory) const noexcept;
   void backtrack(std::string_view piece, token_id first, scratch& memory) const;
 
   const std::byte* data_ = nullptr;

@@ -37,6 +37,7 @@ int run(int argc, char** argv) {
   add_key_command(app, common);
   add_config_command(app, common);
   add_db_command(app, common);
+  add_tokens_command(app, common);
   add_completion_command(app, common);
   try {
     app.parse(argc, argv);
@@ -45,7 +46,7 @@ int run(int argc, char** argv) {
   } catch (const quiet_exit& e) {
     return e.exit_code;
   } catch (const failure& e) {
-    fmt::print(stderr, "troupe: {}\n", e.what());
+    std::fputs(fmt::format("troupe: {}\n", e.what()).c_str(), stderr); // which may be gone
     return e.exit_code;
   }
   return 0;

@@ -23,6 +23,8 @@ using texts = std::vector<std::string>;
 
 const char* const vocabulary_names[] = {"cl100k_base", "gpt2",      "o200k_base", "o200k_harmony",
                                         "p50k_base",   "p50k_edit", "r50k_base"};
+// One of each rank file: what differs between those of one file is their special tokens.
+const char* const rank_names[] = {"cl100k_base", "o200k_base", "p50k_base", "r50k_base"};
 
 fs::path source_folder() {
   const char* folder = std::getenv("TROUPE_SOURCE");
@@ -242,7 +244,7 @@ TEST_CASE("token ids of 20,000 random strings are tiktoken's in every vocabulary
   texts all;
   for (int i = 0; i < 20'000; ++i)
     all.push_back(random.next());
-  for (auto name : vocabulary_names)
+  for (auto name : rank_names)
     compare(name, all);
 }
 
@@ -276,7 +278,7 @@ TEST_CASE("token ids of long repeats are tiktoken's") {
       all.push_back(text + "x");
       all.push_back("x" + text + " y");
     }
-  for (auto name : vocabulary_names)
+  for (auto name : rank_names)
     compare(name, all);
 }
 
