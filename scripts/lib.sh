@@ -59,7 +59,7 @@ dispatch() {
   [[ $name != */* && -x "$root/scripts/$folder/$name" ]] \
     || die "there is no $name; scripts/${0##*/} --list tells the names"
   "$root/scripts/setup" --check 2>/dev/null || "$root/scripts/setup"
-  build release
+  build release troupe vocabularies # a benchmark with programs of its own builds them itself
   machine_line
   shift 2
   # Figures last, however early they are known.

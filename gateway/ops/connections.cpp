@@ -105,7 +105,7 @@ struct connection {
 
 struct connections::impl {
   impl(connection_limits l, serve_function s, refusal_function r) :
-      limits(std::move(l)), serve(std::move(s)), refusal(std::move(r)) {}
+      limits(l), serve(std::move(s)), refusal(std::move(r)) {}
 
   caf::error listen(const std::string& host, std::uint16_t wanted);
   void run();
@@ -313,11 +313,11 @@ void connections::impl::take_answers() {
     std::uint64_t count = 0;
     [[maybe_unused]] auto ignored = ::read(waker.get(), &count, sizeof(count));
   }
-  for (auto& [id, bytes] : ready) {
-    auto i =
-        std::find_if(open.begin(), open.end(), [&](const connection& c) { return c.id == id; });
+  for (auto& one : ready) {
+    auto i = std::find_if(open.begin(), open.end(),
+                          [&](const connection& c) { return c.id == one.first; });
     if (i != open.end() && i->now == phase::serving && !i->is_over)
-      start_answer(*i, std::move(bytes));
+      start_answer(*i, std::move(one.second));
   }
 }
 
@@ -341,7 +341,7 @@ void connections::impl::wake() {
 }
 
 connections::connections(connection_limits limits, serve_function serve, refusal_function refusal) :
-    impl_(std::make_unique<impl>(std::move(limits), std::move(serve), std::move(refusal))) {}
+    impl_(std::make_unique<impl>(limits, std::move(serve), std::move(refusal))) {}
 
 connections::~connections() { stop(); }
 
