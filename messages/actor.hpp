@@ -102,6 +102,8 @@ protected:
 
   bool cleanup(caf::error&& reason, caf::execution_unit* unit) override {
     left_mailbox(probe_.depth.load(std::memory_order_relaxed));
+    // A timer may keep an ended actor for a while; the handles among its arguments must not stay.
+    factory_ = nullptr;
     return Base::cleanup(std::move(reason), unit);
   }
 

@@ -182,8 +182,10 @@ store_actor spawn_store(caf::actor_system& system, std::shared_ptr<outbox_table>
   });
 }
 
-channel_actor spawn_channel(caf::actor_system& system, std::shared_ptr<channel_script> script) {
-  return system.spawn([script](channel_actor::pointer self) -> channel_actor::behavior_type {
+with_timer<channel_actor> spawn_channel(caf::actor_system& system,
+                                        std::shared_ptr<channel_script> script) {
+  using channel = with_timer<channel_actor>;
+  return system.spawn([script](channel::pointer self) -> channel::behavior_type {
     return {
         [](const SocketOpened&, const socket_actor&) -> caf::result<SocketAccepted> {
           return make_error(ec::unsupported);
@@ -199,6 +201,13 @@ channel_actor spawn_channel(caf::actor_system& system, std::shared_ptr<channel_s
           if (auto err = next(script->outcomes))
             return err;
           return ReplyDelivered{};
+        },
+        [script](const Tick& which) {
+          auto& promise = script->held.at(static_cast<std::size_t>(which->id()));
+          if (auto err = next(script->outcomes))
+            promise.deliver(err);
+          else
+            promise.deliver(ReplyDelivered{});
         },
     };
   });

@@ -45,14 +45,16 @@ struct outbox_table {
 };
 store_actor spawn_store(caf::actor_system& system, std::shared_ptr<outbox_table> table);
 
-/// A channel that answers with the next outcome (empty: delivered), or, when told to hold, later.
+/// A channel that answers with the next outcome (empty: delivered), or, when told to hold, once a
+/// Tick with the number of the row (0: the first that came) asks for it.
 struct channel_script {
   std::vector<v1::OutboxRow> delivered; // in the order they came
   std::deque<caf::error> outcomes;
   bool hold = false;
   std::vector<caf::typed_response_promise<ReplyDelivered>> held;
 };
-channel_actor spawn_channel(caf::actor_system& system, std::shared_ptr<channel_script> script);
+with_timer<channel_actor> spawn_channel(caf::actor_system& system,
+                                        std::shared_ptr<channel_script> script);
 
 struct socket_script {
   std::vector<std::string> frames;
