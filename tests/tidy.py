@@ -27,6 +27,10 @@ TOP = {"messages", "config", "persistence", "actors", "gateway", "cluster", "tes
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 DOC_PATH = re.compile(
     r"`((?:[\w.-]+/)+[\w.-]+\.(?:cpp|hpp|proto|py|md|yaml|mjs|ts|vue|txt|cmake|json))`")
+CONDITION = re.compile(r"\b(?:if|while|switch)\s*\(")
+LOCAL = re.compile(r"^(?!(?:co_return|co_await|co_yield|return|throw|else|if|for|while|switch|try|"
+                   r"do|case|delete|using)\b)(?:[A-Za-z_][\w:]*(?:<.*>)?(?:::\w+)*[\s*&]+)+"
+                   r"(?:\w+|\[[\w, ]+\])\s*(?:=|\{|;|\()")
 BODY = re.compile(r"^(?:  )?\S.*[)\w] (?:noexcept |const |override |final |mutable )*\{$")
 NO_BODY = re.compile(r"^\s*(?:class|struct|enum|union|namespace|extern|template|TEST_SUITE)\b")
 
@@ -91,6 +95,36 @@ def check_functions(path, text):
             start = None
 
 
+def awaits(text, start):
+    """Whether the parenthesis that opens before `start` holds a co_await."""
+    depth = 1
+    for i in range(start, len(text)):
+        depth += {"(": 1, ")": -1}.get(text[i], 0)
+        if depth == 0:
+            return "co_await" in text[start:i]
+    return False
+
+
+def check_coroutines(path, text):
+    """g++ 12.2 lays out a coroutine's frame wrongly (PR 106188: memory is overwritten) when a
+    condition awaits and the function's outermost block declares no variable."""
+    start = None
+    for number, line in enumerate(text.split("\n"), 1):
+        if start is None:
+            if BODY.match(line) and not NO_BODY.match(line):
+                start, indent, body = number, len(line) - len(line.lstrip()), []
+        elif line.startswith(" " * indent + "}"):
+            whole = "\n".join(body)
+            outer = [x[indent + 2:] for x in body if x[:indent + 2].isspace()]
+            if any(awaits(whole, m.end()) for m in CONDITION.finditer(whole)) and not any(
+                    LOCAL.match(x) for x in outer):
+                yield (f"{path}:{start}: a condition awaits in a coroutine without a variable in "
+                       "its outermost block, which g++ 12.2 miscompiles: await into one first")
+            start = None
+        else:
+            body.append(line)
+
+
 def check_doc(root, path, text):
     for match in DOC_PATH.finditer(text):
         name = match.group(1)
@@ -107,6 +141,7 @@ def check(root):
             yield from check_includes(path, text)
             yield from check_sizes(path, text)
             yield from check_functions(path, text)
+            yield from check_coroutines(path, text)
         elif path.suffix in {".py", ".mjs", ".ts", ".vue"}:
             yield from check_sizes(path, text)
         elif path.suffix == ".md":
@@ -123,9 +158,11 @@ def self_test():
         "actors/g.cpp": "void g() {\n" + "  g();\n" * (FUNCTION_LINES_MAX + 1) + "}\n",
         "docs/h.md": "See `actors/none.cpp`.\n",
         "actors/i.cpp": '#include "b.hpp"\n',
+        "gateway/j.cpp": "x f() {\n  if (ready\n      && !co_await g())\n    co_return;\n}\n",
     }
     clean = {
         "gateway/ok.cpp": '#include "persistence/repositories.hpp"\n#include "messages/id.hpp"\n',
+        "gateway/good.cpp": "x f() {\n  bool a = 0;\n  if (co_await g())\n    a = 1;\n}\n",
         "cluster/node.cpp": '#include "actors/session/session.hpp"\n',
     }
     with tempfile.TemporaryDirectory() as root:
