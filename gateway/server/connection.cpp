@@ -40,7 +40,10 @@ void connection::start() {
 
 asio::awaitable<void> connection::run() {
   try {
-    if (!io_.secure() || co_await handshake())
+    bool ready = true;
+    if (io_.secure())
+      ready = co_await handshake();
+    if (ready)
       co_await serve_requests();
     if (!gone_ && !upgraded_)
       co_await end_well();
@@ -55,18 +58,19 @@ asio::awaitable<void> connection::run() {
 
 asio::awaitable<bool> connection::handshake() {
   set_due_in(due_phase, site_.core.config.header_limit_ms);
-  bool done = false;
-  io_.handshake([self = shared_from_this(), &done](error_code e) {
-    done = !e;
+  // Its end may come after this coroutine's, when the deadline closed the socket.
+  io_.handshake([self = shared_from_this()](error_code e) {
     if (e)
       self->gone_ = true;
+    else
+      self->handshaken_ = true;
     if (self->reader_)
       self->reader_();
   });
   // The handshake's own end wakes this; time only closes the socket.
-  while (!done && !gone_)
+  while (!handshaken_ && !gone_)
     co_await suspend_in(reader_);
-  co_return done && !over();
+  co_return handshaken_ && !over();
 }
 
 // Lets the peer read the answer before the connection is reset under it.
@@ -88,8 +92,8 @@ asio::awaitable<void> connection::end_well() {
     }
   } else if (!gone_ && (unread_ || !carry_.empty())) {
     io_.end_writing();
-    while (co_await receive())
-      carry_.clear();
+    for (bool more = true; more;)
+      more = co_await receive();
   }
 }
 

@@ -92,7 +92,7 @@ private:
   asio::awaitable<refusal> read_length(std::uint64_t length, std::string& body);
   asio::awaitable<refusal> read_chunks(std::uint64_t max, std::string& body);
   asio::awaitable<void> handle(const router::match& found);
-  asio::awaitable<bool> serve_file();
+  asio::awaitable<void> file_or_404();
   asio::awaitable<void> options_or_405(const router::match& found);
   asio::awaitable<void> refuse(refusal why);
   void refuse_head(refusal why);
@@ -139,6 +139,7 @@ private:
   phase phase_ = phase::idle;
   bool keep_ = true;
   bool gone_ = false;
+  bool handshaken_ = false; // TLS
   bool read_armed_ = false;
   bool writing_ = false;
   bool unread_ = false; // of a body that was refused

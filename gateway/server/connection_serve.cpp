@@ -24,7 +24,10 @@ asio::awaitable<void> connection::serve_requests() {
     auto what = co_await read_request(head, why);
     if (what == got::refused)
       refuse_head(why);
-    if (what != got::request || !co_await serve_one(std::move(head)))
+    if (what != got::request)
+      break;
+    bool again = co_await serve_one(std::move(head));
+    if (!again)
       break;
   }
 }
@@ -34,7 +37,8 @@ asio::awaitable<connection::got> connection::read_request(request_head& head, re
   bool in_carry = !carry_.empty();
   for (bool more = !in_carry;; more = true) {
     if (more) {
-      if (!co_await receive()) {
+      bool received = co_await receive();
+      if (!received) {
         why = slow_;
         co_return slow_ == refusal::none ? got::end : got::refused;
       }
@@ -114,8 +118,8 @@ asio::awaitable<void> connection::answer(router::match& found) {
     co_await handle(found);
   else if (!found.allowed.empty())
     co_await options_or_405(found);
-  else if (!co_await serve_file())
-    co_await refuse(refusal::not_found);
+  else
+    co_await file_or_404();
   co_await written();
 }
 
@@ -177,7 +181,8 @@ asio::awaitable<refusal> connection::read_length(std::uint64_t length, std::stri
   body.append(carry_, 0, early);
   carry_.erase(0, early);
   while (body.size() < length) {
-    if (!co_await receive())
+    bool received = co_await receive();
+    if (!received)
       co_return slow_;
     auto take = std::min<std::uint64_t>(length - body.size(), fresh_.size());
     body.append(fresh_.substr(0, take));
@@ -200,7 +205,8 @@ asio::awaitable<refusal> connection::read_chunks(std::uint64_t max, std::string&
       co_return refusal::none;
     }
     body_progress(body.size() - before);
-    if (!co_await receive())
+    bool received = co_await receive();
+    if (!received)
       co_return slow_;
     bytes = fresh_;
   }
@@ -251,22 +257,21 @@ asio::awaitable<void> connection::options_or_405(const router::match& found) {
   co_await reply_refusal(*x_, refusal::method_not_allowed, std::move(headers));
 }
 
-asio::awaitable<bool> connection::serve_file() {
+asio::awaitable<void> connection::file_or_404() {
   auto& core = site_.core;
-  if (!core.files || (x_->method() != "GET" && x_->method() != "HEAD")
-      || core.routes.owns(x_->head().path()))
-    co_return false;
   bool served = false;
+  bool may = core.files && (x_->method() == "GET" || x_->method() == "HEAD")
+             && !core.routes.owns(x_->head().path());
   try {
-    served = co_await core.files->serve(*x_);
+    if (may)
+      served = co_await core.files->serve(*x_);
   } catch (const std::exception& e) {
     log_error("static_file_failed", {{"path", x_->path()}, {"error", e.what()}});
   }
-  if (x_->state() == request_exchange::answer::streaming) {
+  if (x_->state() == request_exchange::answer::streaming)
     cut("unfinished");
-    co_return true;
-  }
-  co_return served;
+  else if (!served && x_->state() == request_exchange::answer::none)
+    co_await refuse(refusal::not_found);
 }
 
 } // namespace troupe::gateway

@@ -157,8 +157,11 @@ asio::awaitable<bool> static_files::serve(exchange& x) {
     for (auto at = range.begin; at < range.end;) {
       auto size = std::min<std::uint64_t>(piece_bytes, range.end - at);
       auto piece = co_await all.away([&] { return file->read(at, size); });
-      if (piece.empty() || co_await out->write(piece))
-        co_return true; // shrank meanwhile, or the client left
+      if (piece.empty())
+        co_return true; // it shrank meanwhile
+      auto left = co_await out->write(piece);
+      if (left)
+        co_return true;
       at += piece.size();
     }
   }

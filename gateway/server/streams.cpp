@@ -63,9 +63,9 @@ public:
     }
     bool done =
         chunked_ ? c_->send({chunk_size{bytes.size()}.view(), bytes, "\r\n"}) : c_->send({bytes});
-    if (!done && !co_await c_->written())
-      co_return client_gone();
-    co_return caf::error{};
+    if (!done)
+      done = co_await c_->written();
+    co_return done ? caf::error{} : client_gone();
   }
 
   asio::awaitable<caf::error> finish() override {
@@ -76,7 +76,8 @@ public:
     ended_ = true;
     if (chunked_ && !silent_)
       c_->send({last_chunk});
-    if (!co_await c_->written())
+    bool all = co_await c_->written();
+    if (!all)
       co_return client_gone();
     x_.ended();
     co_return caf::error{};
@@ -138,7 +139,8 @@ public:
     put_queue();
     if (chunked_ && !silent_)
       c_->send({last_chunk});
-    if (co_await c_->written())
+    bool all = co_await c_->written();
+    if (all)
       x_.ended();
   }
 

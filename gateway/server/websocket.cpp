@@ -84,8 +84,14 @@ public:
       if (buffer.capacity() > kept_buffer_max)
         buffer.shrink_to_fit();
       site_.core.probe.bytes_in.fetch_add(n, std::memory_order_relaxed);
-      if (!closing_)
+      if (closing_)
+        continue;
+      // A write may be under way: nothing may leave this loop but by its end.
+      try {
         handle.frame(id, std::move(text));
+      } catch (const std::exception& x) {
+        log_error("websocket_frame_failed", {{"socket_id", id}, {"error", x.what()}});
+      }
     }
   }
 
