@@ -284,7 +284,7 @@ TEST_CASE_FIXTURE(fixture, "slow and stalled clients, more than there is room fo
   for (int i = 0; i < 5; ++i) {
     auto begin = std::chrono::steady_clock::now();
     CHECK(ask("GET", "/ops/v1/node").status == 200);
-    CHECK(std::chrono::steady_clock::now() - begin < 5s);
+    CHECK(std::chrono::steady_clock::now() - begin < 20s); // a stalled client has 60 s
   }
 }
 
