@@ -44,9 +44,9 @@ nlohmann::json node::parts::status() {
                         {"store", nullptr}};
   using gateway::ops::ask_blocking;
   // A part that hangs leaves its fields null; the rest is told all the same.
-  if (auto region_status = ask_blocking<RegionStatus>(*system, region, ask_limit, GetRegionStatus{})) {
-    result["sessions_live"] = (*region_status)->sessions_live();
-    result["turns_running"] = (*region_status)->turns_running();
+  if (auto answer = ask_blocking<RegionStatus>(*system, region, ask_limit, GetRegionStatus{})) {
+    result["sessions_live"] = (*answer)->sessions_live();
+    result["turns_running"] = (*answer)->turns_running();
   }
   if (auto answer = ask_blocking<StoreStatus>(*system, store, ask_limit, GetStoreStatus{})) {
     const auto& s = **answer;
