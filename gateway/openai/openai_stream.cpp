@@ -138,6 +138,7 @@ asio::awaitable<void> call::end_stream(body_stream& out) {
   if (!left)
     left = co_await out.finish();
   settle(left ? v1::ENDING_CLIENT_LEFT : v1::ENDING_FINISHED, 200);
+  co_await drain(*answer_);
 }
 
 /// Nothing that follows may look like a whole answer: an error event, no [DONE], and a connection

@@ -19,6 +19,7 @@ public:
     eager(true);
     header_limit(header_bytes_max);
     body_limit(std::uint64_t{1} << 50); // bounded by who reads
+    header_lines.reserve(512);
   }
 
   int status = 0;

@@ -160,14 +160,17 @@ std::string_view live_answer::leading_error() const {
 }
 
 asio::awaitable<caf::error> live_answer::read_start() {
-  while (!parser_->is_header_done())
-    if (auto err = co_await read_more())
-      co_return err;
+  caf::error err;
+  while (!err && !parser_->is_header_done())
+    err = co_await read_more();
+  if (err)
+    co_return err;
   auto type = header("content-type");
   if (parser_->status == 200 && boost::beast::iequals(type.substr(0, 17), "text/event-stream"))
-    while (!parser_->is_done() && !has_first_event())
-      if (auto err = co_await read_more())
-        co_return err;
+    while (!err && !parser_->is_done() && !has_first_event())
+      err = co_await read_more();
+  if (err)
+    co_return err;
   times_.answered = clock::now();
   if (parser_->is_done() && parser_->status < 300 && leading_error().empty())
     finish();
@@ -183,11 +186,17 @@ asio::awaitable<caf::expected<std::string_view>> live_answer::read() {
     parser_->body.clear();
   given_ = true;
   while (parser_->body.empty()) {
-    if (parser_->is_done())
+    if (parser_->is_done() || ended_)
       co_return std::string_view{};
     auto limit = clock::now() + std::chrono::milliseconds{pool_->section.idle_limit_ms};
     connection_->deadline = std::min({limit, times_.ends, quiet_end_.value_or(times_.ends)});
-    if (auto err = co_await read_more()) {
+    auto err = co_await read_more();
+    if (err) {
+      if (quiet_end_ && info(err).code == ec::upstream_timeout && clock::now() >= *quiet_end_) {
+        abandon();
+        report_answered();
+        co_return std::string_view{};
+      }
       fail(err);
       co_return err;
     }
@@ -201,7 +210,8 @@ asio::awaitable<caf::expected<std::string>> live_answer::read_all(std::size_t by
   while (!parser_->is_done() && parser_->body.size() <= bytes_max) {
     auto limit = clock::now() + std::chrono::milliseconds{pool_->section.idle_limit_ms};
     connection_->deadline = std::min(limit, times_.ends);
-    if (auto err = co_await read_more()) {
+    auto err = co_await read_more();
+    if (err) {
       if (!ended_)
         fail(err);
       co_return err;
@@ -235,8 +245,11 @@ void live_answer::finish() {
   stop_.on_cancel(nullptr);
   auto reusable = parser_->keep_alive() && connection_->buffered().empty();
   pool_->release(std::move(connection_), reusable);
-  if (silent_)
-    return;
+  if (!silent_)
+    report_answered();
+}
+
+void live_answer::report_answered() {
   reporter_->report(deployment_, classify_status(parser_->status), parser_->status,
                     times_.answered - times_.try_began, clock::now() - times_.try_began);
 }
@@ -251,6 +264,16 @@ void live_answer::fail(const caf::error& err) {
                                                : try_result::broken;
   reporter_->report(deployment_, result, parser_->status, times_.answered - times_.try_began,
                     clock::now() - times_.try_began, {}, info(err).name);
+}
+
+asio::awaitable<void> drain(upstream_answer& answer) {
+  constexpr int pieces_max = 16;
+  answer.expect_end_within(std::chrono::milliseconds{100});
+  for (int i = 0; i < pieces_max; ++i) {
+    auto piece = co_await answer.read();
+    if (!piece || piece->empty())
+      break;
+  }
 }
 
 // An answer that is all there.

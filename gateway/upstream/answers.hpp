@@ -68,6 +68,7 @@ private:
   caf::error parse();
   caf::error broken(std::string what) const;
   void finish();
+  void report_answered();
   void fail(const caf::error& err);
   bool has_first_event() const;
 

@@ -177,6 +177,7 @@ asio::awaitable<void> completion_runner::relay(running_completion& one, upstream
     co_await fail(one, std::move(err), &decoder);
   else
     co_await finish(one, decoder, decoder.finish_reason());
+  co_await drain(answer);
 }
 
 asio::awaitable<void> completion_runner::finish(running_completion& one,

@@ -124,8 +124,9 @@ public:
     piece_.clear();
     if (ended_)
       co_return std::string_view{};
-    if (auto err = co_await wait_until_due(reply_.tokens_given()))
-      co_return err;
+    auto stopped = co_await wait_until_due(reply_.tokens_given());
+    if (stopped)
+      co_return stopped;
     if (!stream_) {
       auto err = co_await make_whole();
       if (err)
@@ -171,8 +172,9 @@ private:
   asio::awaitable<caf::error> make_whole() {
     auto text = reply_.rest();
     ended_ = true;
-    if (auto err = co_await wait_until_due(reply_.tokens_given()))
-      co_return err;
+    auto stopped = co_await wait_until_due(reply_.tokens_given());
+    if (stopped)
+      co_return stopped;
     piece_ = openai::whole_answer_json(head_, text, reply_.finish_reason(),
                                        reply_.usage(prompt_tokens_));
     co_return caf::error{};

@@ -40,7 +40,7 @@ public:
   virtual ~dialect() = default;
 
   /// Below the upstream's base_url.
-  virtual std::string chat_path() const = 0;
+  virtual std::string_view chat_path() const = 0;
   /// The streamed chat request for one target. `ec::invalid_argument` if params_json or tools_json
   /// are no JSON of the right kind.
   virtual caf::expected<std::string> chat_body(const v1::StartCompletion& start,

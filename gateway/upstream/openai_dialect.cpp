@@ -175,7 +175,7 @@ private:
 
 class openai_dialect final : public dialect {
 public:
-  std::string chat_path() const override { return "/chat/completions"; }
+  std::string_view chat_path() const override { return "/chat/completions"; }
 
   caf::expected<std::string> chat_body(const v1::StartCompletion& start,
                                        const std::string& upstream_model) const override {

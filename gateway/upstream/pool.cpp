@@ -113,7 +113,8 @@ asio::awaitable<caf::expected<link_ptr>> upstream_pool::acquire(bool fresh, canc
       --open_;
       continue;
     }
-    if (auto err = co_await wait_for_turn(stop, until))
+    auto err = co_await wait_for_turn(stop, until);
+    if (err)
       co_return err;
     waited = true;
   }

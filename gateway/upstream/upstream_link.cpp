@@ -105,10 +105,10 @@ asio::awaitable<upstream_link::error_code> upstream_link::fill() {
 }
 
 asio::awaitable<upstream_link::error_code> upstream_link::read_exactly(std::size_t bytes) {
-  while (buffered().size() < bytes)
-    if (auto error = co_await fill())
-      co_return error;
-  co_return error_code{};
+  error_code error;
+  while (!error && buffered().size() < bytes)
+    error = co_await fill();
+  co_return error;
 }
 
 void upstream_link::cut(cut_reason why) {

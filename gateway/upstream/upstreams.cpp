@@ -337,7 +337,8 @@ asio::awaitable<try_outcome> upstreams_impl::judge(std::unique_ptr<live_answer> 
     co_return outcome;
   } else {
     answer->limit_total(error_body_limit);
-    if (auto body = co_await answer->drain(error_body_bytes_max))
+    auto body = co_await answer->drain(error_body_bytes_max);
+    if (body)
       whole->body = std::move(*body);
   }
   if (outcome.result == try_result::rate_limited

@@ -53,6 +53,10 @@ public:
   virtual void expect_end_within(std::chrono::milliseconds limit) = 0;
 };
 
+/// Reads what is left of an answer of which all that matters came, for a short time: its connection
+/// can then be used again.
+asio::awaitable<void> drain(upstream_answer& answer);
+
 /// A request's body: its own, or a view of one that outlives the call.
 struct upstream_body {
   upstream_body(std::string text) : owned(std::move(text)) {}
@@ -69,13 +73,14 @@ struct upstream_body {
 };
 
 /// What to ask; `body_for` makes the body for one target (model names differ between upstreams).
+/// What the views show outlives the call.
 struct upstream_call {
-  std::string method = "POST";
-  std::string path; // below base_url: /chat/completions
+  std::string_view method = "POST";
+  std::string_view path; // below base_url: /chat/completions
   std::function<upstream_body(const v1::RouteTarget&, const config::upstream_section&)> body_for;
-  std::string accept = "application/json";
-  std::string traceparent;
-  std::string request_id;
+  std::string_view accept = "application/json";
+  std::string_view traceparent;
+  std::string_view request_id;
   std::int64_t deadline_us = 0; // UTC, of the answer's end; 0: the upstream's own limits
 };
 

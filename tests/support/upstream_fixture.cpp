@@ -110,7 +110,7 @@ upstream_fixture::call_on_shard(v1::Route route, std::string body, std::string a
   auto began = std::chrono::steady_clock::now();
   upstream_call request;
   request.path = "/chat/completions";
-  request.accept = std::move(accept);
+  request.accept = accept;
   request.request_id = "request-1";
   request.body_for = [&](const v1::RouteTarget& target, const config::upstream_section&) {
     auto text = body;
