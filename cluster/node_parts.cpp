@@ -7,6 +7,7 @@
 #include "actors/channels/onebot/onebot.hpp"
 #include "actors/channels/outbox/outbox.hpp"
 #include "actors/model/router.hpp"
+#include "actors/model/routes.hpp"
 #include "actors/session/region.hpp"
 #include "actors/store/store.hpp"
 #include "actors/tokenizer/tokenizer.hpp"
@@ -52,17 +53,6 @@ std::shared_ptr<usage_journal> open_journal(const std::string& data_dir) {
   } catch (const std::runtime_error& e) {
     throw node_failure{make_error(ec::config_invalid, e.what())};
   }
-}
-
-// The model of conversations that name none: the first upstream's first real name.
-std::string default_model(const config::node_config& config) {
-  if (!config.session.default_model.empty())
-    return config.session.default_model;
-  for (const auto& upstream : config.upstreams)
-    for (const auto& model : upstream.models)
-      if (model.find('*') == std::string::npos)
-        return model;
-  return "demo";
 }
 
 // Runs `work` on the shard's thread and waits for it.

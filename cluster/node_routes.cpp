@@ -10,7 +10,7 @@ gateway::router node::parts::make_routes() {
   gateway::router routes;
   auto who = std::make_shared<const gateway::authenticator>(
       gateway::authenticator_options{keyring, token, config.keys.required});
-  gateway::api_options api{region, keyring, who};
+  gateway::api_options api{region, store, keyring, who};
   api.turn_limit = std::chrono::milliseconds{config.gateway.request_limit_ms};
   gateway::add_conversation_routes(routes, api);
   gateway::add_key_routes(routes, api);

@@ -130,6 +130,8 @@ public:
 
   bool open() const override { return !ended_ && !c_->gone(); }
 
+  std::size_t waiting() const override { return queue_.size() + c_->unwritten(); }
+
   asio::awaitable<void> finish() override {
     if (!open())
       co_return;

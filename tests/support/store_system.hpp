@@ -6,6 +6,7 @@
 #include "persistence/soci/sqlite.hpp"
 
 #include <caf/actor_system.hpp>
+#include <caf/scoped_actor.hpp>
 
 #include <memory>
 #include <optional>
