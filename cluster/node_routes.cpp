@@ -3,6 +3,7 @@
 #include "gateway/api/api_options.hpp"
 #include "gateway/api/documents.hpp"
 #include "gateway/openai/openai_routes.hpp"
+#include "gateway/webhooks/sockets.hpp"
 
 namespace troupe {
 
@@ -23,6 +24,9 @@ gateway::router node::parts::make_routes() {
     return shards.at(shard.index()).calls;
   };
   gateway::add_openai_routes(routes, std::move(openai));
+  gateway::add_channel_sockets(routes, [this](std::string_view channel, std::string_view account) {
+    return find_channel(channel, account);
+  });
   gateway::document_options documents;
   documents.welcome = config.gateway.static_dir.empty();
   documents.not_ready = [this]() -> caf::error {
