@@ -4,6 +4,7 @@
 #include "actors/account/keyring.hpp"
 #include "actors/account/ledger.hpp"
 #include "actors/account/usage_journal.hpp"
+#include "actors/channels/core/answer.hpp"
 #include "actors/channels/onebot/onebot.hpp"
 #include "actors/channels/outbox/outbox.hpp"
 #include "actors/model/router.hpp"
@@ -13,6 +14,7 @@
 #include "actors/tokenizer/tokenizer.hpp"
 #include "cluster/guardian.hpp"
 #include "cluster/node_files.hpp"
+#include "gateway/ops/gateway_metrics.hpp"
 #include "gateway/ops/metrics.hpp"
 #include "gateway/server/gateway.hpp"
 #include "gateway/upstream/resolver.hpp"
@@ -53,6 +55,18 @@ std::shared_ptr<usage_journal> open_journal(const std::string& data_dir) {
   } catch (const std::runtime_error& e) {
     throw node_failure{make_error(ec::config_invalid, e.what())};
   }
+}
+
+/// Answers are rows of the outbox as long as their account takes them, so that what was sent of one
+/// is known piece by piece.
+std::vector<std::vector<v1::Part>>
+split_for_channel(const std::vector<config::onebot_section>& accounts, const v1::ReplyAddress& to,
+                  const v1::Message& answer) {
+  auto chars_max = config::onebot_section{}.reply_chars_max;
+  for (const auto& account : accounts)
+    if (account.account == to.account())
+      chars_max = account.reply_chars_max;
+  return channels::answer_pieces(answer, static_cast<std::size_t>(chars_max));
 }
 
 // Runs `work` on the shard's thread and waits for it.
@@ -126,6 +140,9 @@ void node::parts::start_gateway() {
   sessions.upstream = upstream;
   sessions.tokenizer = tokenizer;
   sessions.outbox = outbox;
+  sessions.split = [accounts = config.channels.onebot](const auto& to, const auto& answer) {
+    return split_for_channel(accounts, to, answer);
+  };
   region = troupe::spawn(host, session_region, session_region_options{host, std::move(sessions)});
   for (const auto& section : config.channels.onebot)
     channels["onebot/" + section.account] = troupe::spawn(
@@ -148,6 +165,7 @@ void node::parts::start_ops() {
       settings, ops_hooks(), actor_probes,
       std::vector<std::shared_ptr<prometheus::Collectable>>{
           std::make_shared<gateway::ops::actor_metrics>(actor_probes),
+          std::make_shared<gateway::ops::gateway_metrics>(http_probe),
           std::make_shared<gateway::ops::process_metrics>()});
   if (auto err = ops->start())
     throw node_failure{err};

@@ -56,23 +56,6 @@ ClientMetric of_type(const actor_type_probe& t) {
   return m;
 }
 
-/// Each count is read once, so that the buckets and their sum agree while actors go on.
-ClientMetric latency_of(const actor_type_probe& t) {
-  auto m = of_type(t);
-  auto& h = m.histogram;
-  std::uint64_t sum = 0;
-  for (std::size_t i = 0; i < latency_histogram::buckets; ++i) {
-    sum += t.latency.count(i);
-    auto is_last = i + 1 == latency_histogram::buckets;
-    auto bound = is_last ? std::numeric_limits<double>::infinity()
-                         : static_cast<double>(std::uint64_t{1} << i) / 1e6;
-    h.bucket.push_back({sum, bound});
-  }
-  h.sample_count = sum;
-  h.sample_sum = t.latency.sum_seconds();
-  return m;
-}
-
 MetricFamily single(std::string name, std::string help, MetricType type, double value) {
   MetricFamily f{std::move(name), std::move(help), type, {}};
   ClientMetric m;
@@ -114,6 +97,21 @@ double start_time_seconds() {
 
 } // namespace
 
+ClientMetric::Histogram histogram_of(const latency_histogram& counted) {
+  ClientMetric::Histogram h;
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i < latency_histogram::buckets; ++i) {
+    sum += counted.count(i);
+    auto is_last = i + 1 == latency_histogram::buckets;
+    auto bound = is_last ? std::numeric_limits<double>::infinity()
+                         : static_cast<double>(std::uint64_t{1} << i) / 1e6;
+    h.bucket.push_back({sum, bound});
+  }
+  h.sample_count = sum;
+  h.sample_sum = counted.sum_seconds();
+  return h;
+}
+
 std::vector<MetricFamily> actor_metrics::Collect() const {
   auto types = probes_.types();
   std::vector<MetricFamily> result;
@@ -128,8 +126,11 @@ std::vector<MetricFamily> actor_metrics::Collect() const {
   }
   MetricFamily latency{
       "troupe_actor_handling_seconds", "Time to handle one message.", MetricType::Histogram, {}};
-  for (const auto* t : types)
-    latency.metric.push_back(latency_of(*t));
+  for (const auto* t : types) {
+    auto m = of_type(*t);
+    m.histogram = histogram_of(t->latency);
+    latency.metric.push_back(std::move(m));
+  }
   result.push_back(std::move(latency));
   return result;
 }

@@ -3,6 +3,7 @@
 
 #include "messages/probe.hpp"
 
+#include <prometheus/client_metric.h>
 #include <prometheus/collectable.h>
 
 #include <memory>
@@ -10,6 +11,10 @@
 #include <vector>
 
 namespace troupe::gateway::ops {
+
+/// Prometheus's form of a histogram. Each count is read once, so that the buckets and their sum
+/// agree while it goes on counting.
+prometheus::ClientMetric::Histogram histogram_of(const latency_histogram& counted);
 
 /// troupe_actor_* per actor type. `all` outlives it.
 class actor_metrics final : public prometheus::Collectable {

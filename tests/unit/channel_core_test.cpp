@@ -1,5 +1,6 @@
 // Session keys, dedupe keys, triggers, commands.
 #include "actors/channels/core/address.hpp"
+#include "actors/channels/core/answer.hpp"
 #include "actors/channels/core/backoff.hpp"
 #include "actors/channels/core/command.hpp"
 #include "actors/channels/core/text.hpp"
@@ -202,6 +203,11 @@ TEST_CASE("an answer's parts become plain text with links") {
   m.mutable_parts()->Add()->mutable_image()->set_data("bytes");
   m.mutable_parts()->Add()->mutable_file()->set_name("notes.txt");
   add_text(*m.mutable_parts(), "done");
+  auto pieces = answer_pieces(m, 20);
+  REQUIRE(pieces.size() == 3);
+  CHECK(pieces[0].size() == 1);
+  CHECK(pieces[0][0].text().text() == "Look:\nhttps://a/1.png");
+  CHECK(answer_pieces({}, 20).empty());
   CHECK(plain_text(m.parts()) == "Look:\nhttps://a/1.png\n[image]\n[notes.txt]\ndone");
 }
 
