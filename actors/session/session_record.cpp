@@ -234,8 +234,11 @@ void session_state::store_step(open_turn& turn) {
   auto serial = turn.serial;
   self_->request(options_->store, store_limit(), AdvanceTurn{*turn.advance})
       .then(
-          [this, serial](const TurnStored&) {
-            if (auto* turn = find(serial))
+          [this, serial](const TurnStored& stored) {
+            auto* turn = find(serial);
+            if (turn != nullptr && stored->duplicate())
+              step_refused(*turn, make_error(ec::conflict, "the turn has ended already"));
+            else if (turn != nullptr)
               step_stored(*turn);
           },
           [this, serial](const caf::error& err) {

@@ -119,10 +119,14 @@ void session_state::store_start(open_turn& turn) {
   auto serial = turn.serial;
   self_->request(options_->store, store_limit(), AdvanceTurn{std::move(command)})
       .then(
-          [this, serial](const TurnStored&) {
+          [this, serial](const TurnStored& stored) {
             auto* turn = find(serial);
             if (turn == nullptr)
               return;
+            if (stored->duplicate()) {
+              abandon(*turn, make_error(ec::conflict, "the turn has ended already"));
+              return;
+            }
             turn->started = true;
             enter(*turn, turn_phase::positioning);
             if (turn->ending)
