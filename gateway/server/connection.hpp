@@ -74,6 +74,8 @@ public:
   /// The connection ends with this answer.
   void close_after() { keep_ = false; }
   bool keeps() const { return keep_; }
+  /// Resets the connection: the client gets no answer, or not the rest of it.
+  void drop_client();
   /// Its socket is a WebSocket's from now on: no limit of requests is its.
   void become_websocket();
 
