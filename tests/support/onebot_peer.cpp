@@ -211,6 +211,8 @@ struct onebot_peer::impl {
     return id;
   }
 
+  asio::io_context io; // outlives the connection, whose stream is known to it
+  asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
   std::mutex mutex; // all below but `current`
   std::condition_variable changed;
   onebot_peer_options options;
@@ -220,8 +222,6 @@ struct onebot_peer::impl {
   std::optional<int> dial_status;
   bool open = false;
   connection_ptr current; // the thread's
-  asio::io_context io;
-  asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
   std::thread thread;
 };
 
