@@ -96,7 +96,7 @@ private:
   asio::awaitable<void> handle(const router::match& found);
   asio::awaitable<void> file_or_404();
   asio::awaitable<void> options_or_405(const router::match& found);
-  asio::awaitable<void> refuse(refusal why);
+  asio::awaitable<void> refuse(refusal why, std::string detail = {});
   void refuse_head(refusal why);
   asio::awaitable<void> end_well();
   bool over() const { return gone_ || slow_ != refusal::none; }

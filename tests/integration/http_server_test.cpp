@@ -160,6 +160,7 @@ TEST_CASE_FIXTURE(server_fixture, "a body over its limit is refused before it is
   REQUIRE(start());
   auto a = client().ask("POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 1001\r\n\r\n");
   CHECK(a.status == 413);
+  CHECK(a.body.find("at most 1000 bytes") != std::string::npos);
   CHECK(a.field("connection") == "close");
   CHECK(client().ask("POST /small HTTP/1.1\r\nHost: t\r\nContent-Length: 17\r\n\r\n").status
         == 413);
