@@ -29,8 +29,10 @@ std::uint64_t random64() {
 }
 
 void put_hex(std::string& out, std::uint64_t value, int nibbles) {
-  for (int shift = (nibbles - 1) * 4; shift >= 0; shift -= 4)
-    out += digits[(value >> shift) & 0xf];
+  std::array<char, 16> text;
+  for (int i = nibbles; i-- > 0; value >>= 4)
+    text[static_cast<std::size_t>(i)] = digits[value & 0xf];
+  out.append(text.data(), static_cast<std::size_t>(nibbles));
 }
 
 } // namespace
@@ -79,7 +81,9 @@ bool is_id(std::string_view text) noexcept {
 }
 
 std::string new_traceparent() {
-  std::string out = "00-";
+  std::string out;
+  out.reserve(55);
+  out = "00-";
   put_hex(out, random64(), 16);
   put_hex(out, random64() | 1, 16);
   out += '-';

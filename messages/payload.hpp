@@ -20,10 +20,24 @@ public:
   using proto_type = P;
 
   payload() = default;
-  payload(P value) : ptr_(std::make_shared<const P>(std::move(value))) {}
+  payload(P value) : ptr_(std::make_shared<P>(std::move(value))) {}
+  payload(std::shared_ptr<const P> shared) : ptr_(std::move(shared)) {}
 
   const P& operator*() const noexcept { return ptr_ ? *ptr_ : P::default_instance(); }
   const P* operator->() const noexcept { return &**this; }
+
+  const std::shared_ptr<const P>& shared() const noexcept { return ptr_; }
+
+  /// The message itself: moved out when nobody else has it, else copied.
+  P take() && {
+    if (ptr_ == nullptr)
+      return {};
+    auto own = std::move(ptr_);
+    // A payload that nobody shares was made by `std::make_shared<P>`: it is not const itself.
+    if (own.use_count() == 1)
+      return std::move(const_cast<P&>(*own));
+    return *own;
+  }
 
   friend bool operator==(const payload& x, const payload& y) {
     return x.ptr_ == y.ptr_ || x->SerializeAsString() == y->SerializeAsString();

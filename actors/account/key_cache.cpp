@@ -32,24 +32,25 @@ const key_cache::entry* key_cache::use(room& where, std::string_view hash, std::
 
 key_cache::found key_cache::find(std::string_view hash, std::int64_t now_us) {
   if (const auto* at = use(known_, hash, now_us))
-    return {result::known, &at->principal};
+    return {result::known, at->principal};
   if (use(unknown_, hash, now_us) != nullptr)
-    return {result::unknown, nullptr};
+    return {result::unknown, {}};
   return {};
 }
 
-bool key_cache::put(std::string_view hash, v1::Principal principal, std::int64_t now_us) {
-  if (revoked_.contains(principal.id())) {
+bool key_cache::put(std::string_view hash, std::shared_ptr<const v1::Principal> principal,
+                    std::int64_t now_us) {
+  if (revoked_.contains(principal->id())) {
     put_unknown(hash, now_us);
     return false;
   }
   auto until = now_us + limits_.kept_us;
-  if (principal.expires_us() != 0)
-    until = std::min(until, principal.expires_us());
+  if (principal->expires_us() != 0)
+    until = std::min(until, principal->expires_us());
   // Ids of entries that were pushed out are swept when there are too many of them.
   if (hash_of_.size() > 2 * limits_.entries_max)
     std::erase_if(hash_of_, [&](const auto& x) { return !known_.index.contains(x.second); });
-  hash_of_[principal.id()] = hash;
+  hash_of_[principal->id()] = hash;
   insert(known_, {std::string{hash}, std::move(principal), until}, limits_.entries_max);
   return true;
 }

@@ -30,12 +30,13 @@ public:
   enum class result { miss, known, unknown };
   struct found {
     result what = result::miss;
-    const v1::Principal* principal = nullptr; // until the next change
+    std::shared_ptr<const v1::Principal> principal;
   };
 
   found find(std::string_view hash, std::int64_t now_us);
   /// False if the key was revoked while it was looked up: it is nobody's then.
-  bool put(std::string_view hash, v1::Principal principal, std::int64_t now_us);
+  bool put(std::string_view hash, std::shared_ptr<const v1::Principal> principal,
+           std::int64_t now_us);
   void put_unknown(std::string_view hash, std::int64_t now_us);
   /// Forgets the key; a look-up under way will not bring it back.
   void revoke(const std::string& key_id);
@@ -45,7 +46,7 @@ public:
 private:
   struct entry {
     std::string hash;
-    v1::Principal principal;
+    std::shared_ptr<const v1::Principal> principal;
     std::int64_t until_us = 0;
   };
   struct room {

@@ -24,13 +24,12 @@ void keyring_state::init(keyring_options given) {
   cache = key_cache{limits};
 }
 
-caf::result<Principal> keyring_state::decide(const v1::Principal& principal,
-                                             const std::string& scope) {
-  const auto& scopes = principal.scopes();
+caf::result<Principal> keyring_state::decide(const Principal& principal, const std::string& scope) {
+  const auto& scopes = principal->scopes();
   if (!scope.empty() && std::find(scopes.begin(), scopes.end(), scope) == scopes.end())
     return make_error(ec::forbidden,
-                      fmt::format("the API key {:?} lacks the scope {}", principal.name(), scope));
-  return Principal{principal};
+                      fmt::format("the API key {:?} lacks the scope {}", principal->name(), scope));
+  return principal;
 }
 
 caf::result<Principal> keyring_state::authorize(const Authorize& query) {
@@ -39,7 +38,7 @@ caf::result<Principal> keyring_state::authorize(const Authorize& query) {
     return wrong_key();
   auto found = cache.find(hash, options.clock->now_us());
   if (found.what == key_cache::result::known)
-    return decide(*found.principal, query->scope());
+    return decide(Principal{std::move(found.principal)}, query->scope());
   if (found.what == key_cache::result::unknown)
     return wrong_key();
   if (waiting_count >= static_cast<std::size_t>(options.limits.cache_max))
@@ -74,7 +73,7 @@ void keyring_state::looked_up(const std::string& hash, const caf::expected<Princ
   auto now = options.clock->now_us();
   caf::error error;
   if (answer) {
-    if (!cache.put(hash, **answer, now))
+    if (!cache.put(hash, answer->shared(), now))
       error = wrong_key();
   } else if (info(answer.error()).code == ec::unauthenticated) {
     cache.put_unknown(hash, now);
@@ -92,7 +91,7 @@ void keyring_state::looked_up(const std::string& hash, const caf::expected<Princ
       asker.promise.deliver(error);
       continue;
     }
-    auto decided = decide(**answer, asker.scope);
+    auto decided = decide(*answer, asker.scope);
     if (decided.flag == caf::rt_error)
       asker.promise.deliver(std::move(decided.err));
     else

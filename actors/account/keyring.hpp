@@ -37,7 +37,7 @@ struct keyring_state {
     std::string scope;
   };
 
-  static caf::result<Principal> decide(const v1::Principal& principal, const std::string& scope);
+  static caf::result<Principal> decide(const Principal& principal, const std::string& scope);
   void look_up(const Authorize& query);
   void looked_up(const std::string& hash, const caf::expected<Principal>& answer);
 

@@ -20,17 +20,20 @@ void ledger_state::init(ledger_options given) {
   options = std::move(given);
   if (!options.journal)
     return;
+  v1::RecordUsage left;
   try {
     for (auto& record : options.journal->replay())
-      sending.push_back(std::move(record));
+      *left.add_records() = std::move(record);
   } catch (const std::exception& error) {
     log_error("ledger_journal_failed", {{"error", error.what()}});
     options.journal = nullptr;
   }
-  if (!sending.empty()) {
-    log_info("ledger_replayed", {{"records", sending.size()}});
-    taken = sending.size();
-    options.counts->taken += sending.size();
+  if (auto count = static_cast<std::size_t>(left.records_size()); count > 0) {
+    log_info("ledger_replayed", {{"records", count}});
+    taken = count;
+    options.counts->taken += count;
+    gather(std::move(left));
+    start_sending();
   }
   publish();
   send_or_wait();
@@ -50,43 +53,60 @@ bool ledger_state::make_valid(v1::UsageRecord& record) {
   return record.ByteSizeLong() <= 16'384;
 }
 
-void ledger_state::take(const RecordUsage& command) {
+void ledger_state::take(RecordUsage command) {
   auto& counts = *options.counts;
-  v1::RecordUsage good;
+  auto good = std::move(command).take();
+  auto& records = *good.mutable_records();
   auto room = static_cast<std::size_t>(options.limits.buffer_max);
-  for (const auto& record : command->records()) {
-    if (buffered() + static_cast<std::size_t>(good.records_size()) >= room) {
+  room -= std::min(room, buffered());
+  int kept = 0;
+  for (int i = 0; i < records.size(); ++i) {
+    if (static_cast<std::size_t>(kept) >= room) {
       if (counts.dropped++ % 10'000 == 0)
         log_error("ledger_full", {{"buffer_max", options.limits.buffer_max}});
-      continue;
-    }
-    if (!make_valid(*good.add_records() = record)) {
-      good.mutable_records()->RemoveLast();
+    } else if (!make_valid(records[i])) {
       ++counts.refused;
-      log_error("ledger_record_refused", {{"request_id_bytes", record.request_id().size()}});
+      log_error("ledger_record_refused", {{"request_id_bytes", records[i].request_id().size()}});
+    } else {
+      records.SwapElements(i, kept++);
     }
   }
-  if (good.records_size() == 0)
+  records.DeleteSubrange(kept, records.size() - kept);
+  if (kept == 0)
     return;
   if (options.journal) {
-    bool kept = options.journal->append(good.records());
-    if (!kept)
-      counts.unsafe += static_cast<std::uint64_t>(good.records_size());
-    if (kept == journal_failing)
-      log_event(kept ? log_level::info : log_level::error,
-                kept ? "ledger_journal_works_again" : "ledger_journal_cannot_be_written", {});
-    journal_failing = !kept;
+    bool written = options.journal->append(records);
+    if (!written)
+      counts.unsafe += static_cast<std::uint64_t>(kept);
+    if (written == journal_failing)
+      log_event(written ? log_level::info : log_level::error,
+                written ? "ledger_journal_works_again" : "ledger_journal_cannot_be_written", {});
+    journal_failing = !written;
   }
-  taken += static_cast<std::uint64_t>(good.records_size());
-  counts.taken += static_cast<std::uint64_t>(good.records_size());
-  for (auto& record : *good.mutable_records())
-    gathering.push_back(std::move(record));
+  taken += static_cast<std::uint64_t>(kept);
+  counts.taken += static_cast<std::uint64_t>(kept);
+  gather(std::move(good));
   publish();
   send_or_wait();
 }
 
-caf::result<Done> ledger_state::flush(const RecordUsage& command) {
-  take(command);
+// Into groups of at most `batch_max`; records are moved, never copied.
+void ledger_state::gather(v1::RecordUsage records) {
+  auto max = static_cast<int>(options.limits.batch_max);
+  gathering_count += static_cast<std::size_t>(records.records_size());
+  if (gathering.empty() && records.records_size() <= max) {
+    gathering.push_back(std::move(records));
+    return;
+  }
+  for (auto& record : *records.mutable_records()) {
+    if (gathering.empty() || gathering.back().records_size() >= max)
+      gathering.emplace_back();
+    *gathering.back().add_records() = std::move(record);
+  }
+}
+
+caf::result<Done> ledger_state::flush(RecordUsage command) {
+  take(std::move(command));
   if (durable >= taken)
     return Done{};
   auto promise = self->make_response_promise<Done>();
@@ -105,6 +125,13 @@ void ledger_state::send_or_wait() {
     arm(std::chrono::milliseconds{options.limits.delay_ms});
 }
 
+void ledger_state::start_sending() {
+  for (auto& group : gathering)
+    sending.emplace_back(std::move(group));
+  sending_count += std::exchange(gathering_count, 0);
+  gathering.clear();
+}
+
 void ledger_state::send_group() {
   if (sending.empty()) {
     if (gathering.empty())
@@ -112,24 +139,20 @@ void ledger_state::send_group() {
     // What was sent is durable: its file is emptied and gathers what comes from now on.
     if (options.journal)
       options.journal->turn_over();
-    sending.swap(gathering);
+    start_sending();
   }
-  auto count = std::min(sending.size(), static_cast<std::size_t>(options.limits.batch_max));
-  v1::RecordUsage group;
-  group.mutable_records()->Reserve(static_cast<int>(count));
-  for (std::size_t i = 0; i < count; ++i)
-    *group.add_records() = sending[i];
   in_flight = true;
-  self->request(options.store, std::chrono::milliseconds{options.store_limit_ms},
-                RecordUsage{std::move(group)})
-      .then([this, count](const Done&) { group_written(count); },
-            [this, count](const caf::error& error) { group_failed(error, count); });
+  self->request(options.store, std::chrono::milliseconds{options.store_limit_ms}, sending.front())
+      .then([this](const Done&) { group_written(); },
+            [this](const caf::error& error) { group_failed(error); });
 }
 
-void ledger_state::group_written(std::size_t count) {
+void ledger_state::group_written() {
   in_flight = false;
   retry = retry_first;
-  sending.erase(sending.begin(), sending.begin() + static_cast<std::ptrdiff_t>(count));
+  auto count = static_cast<std::size_t>(sending.front()->records_size());
+  sending.pop_front();
+  sending_count -= count;
   durable += count;
   options.counts->written += count;
   while (!flushes.empty() && flushes.front().first <= durable) {
@@ -147,10 +170,11 @@ void ledger_state::group_written(std::size_t count) {
   publish();
 }
 
-void ledger_state::group_failed(const caf::error& error, std::size_t count) {
+void ledger_state::group_failed(const caf::error& error) {
   in_flight = false;
   ++options.counts->retries;
-  log_warn("ledger_group_failed", {{"records", count}, {"error", describe(error)}});
+  log_warn("ledger_group_failed",
+           {{"records", sending.front()->records_size()}, {"error", describe(error)}});
   // It may have been written, the answer being late: sending it again changes nothing then.
   arm(retry);
   retry = std::min(retry * 2, retry_max);
@@ -180,8 +204,8 @@ ledger(self_pointer<ledger_state::interface, ledger_state> self, ledger_options 
   self->state.init(std::move(options));
   auto* st = &self->state;
   return {
-      [st](const RecordUsage& x) { st->take(x); },
-      [st](const RecordUsage& x, bool) { return st->flush(x); },
+      [st](RecordUsage& x) { st->take(std::move(x)); },
+      [st](RecordUsage& x, bool) { return st->flush(std::move(x)); },
       [self, st](const ListUsage& x) { return self->delegate(st->options.store, x); },
       [st](const Tick&) { st->tick(); },
   };

@@ -46,8 +46,8 @@ struct ledger_state {
   explicit ledger_state(interface::pointer self) : self(self) {}
 
   void init(ledger_options given);
-  void take(const RecordUsage& command);
-  caf::result<Done> flush(const RecordUsage& command);
+  void take(RecordUsage command);
+  caf::result<Done> flush(RecordUsage command);
   void tick();
 
   static constexpr std::chrono::milliseconds retry_first{50};
@@ -55,18 +55,22 @@ struct ledger_state {
 
   /// A record nobody could refuse later: one bad line must not hold up its group.
   static bool make_valid(v1::UsageRecord& record);
-  std::size_t buffered() const { return sending.size() + gathering.size(); }
+  std::size_t buffered() const { return sending_count + gathering_count; }
+  void gather(v1::RecordUsage records);
+  void start_sending();
   void send_or_wait();
   void send_group();
-  void group_written(std::size_t count);
-  void group_failed(const caf::error& error, std::size_t count);
+  void group_written();
+  void group_failed(const caf::error& error);
   void arm(std::chrono::milliseconds delay);
   void publish();
 
   interface::pointer self;
   ledger_options options;
-  std::deque<v1::UsageRecord> sending;   // in one file of the journal
-  std::deque<v1::UsageRecord> gathering; // in the other
+  std::deque<RecordUsage> sending;       // groups; in one file of the journal
+  std::deque<v1::RecordUsage> gathering; // groups; in the other
+  std::size_t sending_count = 0;         // records
+  std::size_t gathering_count = 0;       // records
   std::uint64_t taken = 0;               // of this state: places in the line
   std::uint64_t durable = 0;
   std::deque<std::pair<std::uint64_t, caf::typed_response_promise<Done>>> flushes;

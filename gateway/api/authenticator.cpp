@@ -1,9 +1,12 @@
 #include "gateway/api/authenticator.hpp"
 
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
 #include <openssl/sha.h>
 
 #include <algorithm>
+#include <memory>
+#include <stdexcept>
 
 namespace troupe::gateway {
 
@@ -35,22 +38,22 @@ bool is_loopback(std::string_view host) {
   return v4 || host == "::1" || equal_ignoring_case(host, "localhost");
 }
 
-v1::Principal anonymous() {
+Principal anonymous() {
   v1::Principal who;
   who.set_id("anonymous");
   who.set_name("anonymous");
   who.add_scopes("openai");
   who.add_scopes("api");
-  return who;
+  return Principal{std::move(who)};
 }
 
-v1::Principal node_operator() {
+Principal node_operator() {
   v1::Principal who;
   who.set_id("operator");
   who.set_name("operator");
   for (auto scope : operator_scopes)
     who.add_scopes(std::string{scope});
-  return who;
+  return Principal{std::move(who)};
 }
 
 } // namespace
@@ -66,9 +69,17 @@ std::string_view bearer_of(std::string_view authorization) noexcept {
 }
 
 std::string sha256(std::string_view bytes) {
+  // Looking the algorithm up costs more than a short text's hash: once a process, and one context
+  // a thread.
+  static const EVP_MD* algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  thread_local std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context{EVP_MD_CTX_new(),
+                                                                               &EVP_MD_CTX_free};
   std::string out(SHA256_DIGEST_LENGTH, '\0');
-  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
-         reinterpret_cast<unsigned char*>(out.data()));
+  if (context == nullptr || EVP_DigestInit_ex2(context.get(), algorithm, nullptr) != 1
+      || EVP_DigestUpdate(context.get(), bytes.data(), bytes.size()) != 1
+      || EVP_DigestFinal_ex(context.get(), reinterpret_cast<unsigned char*>(out.data()), nullptr)
+             != 1)
+    throw std::runtime_error("OpenSSL gives no SHA-256");
   return out;
 }
 
@@ -93,12 +104,12 @@ bool authenticator::is_node_token(const std::string& key_hash) const noexcept {
          && CRYPTO_memcmp(node_token_hash_.data(), key_hash.data(), key_hash.size()) == 0;
 }
 
-asio::awaitable<caf::expected<v1::Principal>> authenticator::authorize(exchange& x,
-                                                                       std::string scope) const {
+asio::awaitable<caf::expected<Principal>> authenticator::authorize(exchange& x,
+                                                                   std::string scope) const {
   auto key = bearer_of(x.header("authorization"));
   if (key.empty() && !options_.keys_required && scope != "admin"
       && is_local_caller(x.remote_address(), x.header("host"), x.header("origin"))) {
-    auto who = anonymous();
+    static const auto who = anonymous();
     x.set_principal(who);
     co_return who;
   }
@@ -110,7 +121,7 @@ asio::awaitable<caf::expected<v1::Principal>> authenticator::authorize(exchange&
     co_return make_error(ec::unauthenticated, "the API key is not valid");
   auto hash = sha256(key);
   if (is_node_token(hash)) {
-    auto who = node_operator();
+    static const auto who = node_operator();
     x.set_principal(who);
     co_return who;
   }
@@ -123,9 +134,8 @@ asio::awaitable<caf::expected<v1::Principal>> authenticator::authorize(exchange&
       co_await ask<Principal>(x.shard(), options_.keyring, options_.limit, std::move(message));
   if (!answer)
     co_return std::move(answer.error());
-  const auto& who = **answer;
-  x.set_principal(who);
-  co_return who;
+  x.set_principal(*answer);
+  co_return answer;
 }
 
 } // namespace troupe::gateway

@@ -39,7 +39,7 @@ public:
 
   /// Finds the principal, checks that it has `scope` (openai, api or admin), and sets it on the
   /// exchange. Errors: `unauthenticated`, `forbidden`, or why the keyring could not tell.
-  asio::awaitable<caf::expected<v1::Principal>> authorize(exchange& x, std::string scope) const;
+  asio::awaitable<caf::expected<Principal>> authorize(exchange& x, std::string scope) const;
 
 private:
   bool is_node_token(const std::string& key_hash) const noexcept;

@@ -103,7 +103,7 @@ asio::awaitable<bool> call::admit() {
     co_await reply_failure(x_, std::move(err));
     co_return false;
   }
-  record_.set_principal_id(who->id());
+  record_.set_principal_id((*who)->id());
   record_.set_model(facts_.model);
   record_.set_streamed(facts_.stream && what_.streams);
   record_.set_request_id(std::string{x_.request_id()});
@@ -141,7 +141,7 @@ asio::awaitable<bool> call::ask_upstream() {
   request.accept = facts_.stream ? "text/event-stream" : json_type;
   request.traceparent = x_.traceparent();
   request.request_id = x_.request_id();
-  request.deadline_us = x_.context().deadline_us();
+  request.deadline_us = x_.deadline_us();
   request.body_for = [this](const v1::RouteTarget& target, const config::upstream_section&) {
     auto edits = edits_for(facts_, target.upstream_model(), what_.streams);
     return edits.empty() ? upstream_body::borrow(x_.body())

@@ -72,7 +72,9 @@ public:
   /// The context of messages sent on behalf of this request; the principal is set by
   /// `set_principal`.
   virtual v1::Context context() const = 0;
-  virtual void set_principal(const v1::Principal& principal) = 0;
+  virtual void set_principal(Principal principal) = 0;
+  /// When the request must have been answered; UTC microseconds.
+  virtual std::int64_t deadline_us() const = 0;
 
   /// Called on the shard's thread when the client leaves before the answer ended. At most one;
   /// empty clears it.

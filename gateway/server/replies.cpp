@@ -49,9 +49,12 @@ std::string_view reason_of(int status) {
 void append_field(std::string& out, std::string_view name, std::string_view value) {
   out += name;
   out += ": ";
-  for (char c : value) {
-    auto u = static_cast<unsigned char>(c);
-    out += (u < 0x20 && c != '\t') || u == 0x7f ? ' ' : c;
+  auto at = out.size();
+  out += value;
+  for (; at < out.size(); ++at) {
+    auto c = static_cast<unsigned char>(out[at]);
+    if ((c < 0x20 && c != '\t') || c == 0x7f)
+      out[at] = ' ';
   }
   out += "\r\n";
 }

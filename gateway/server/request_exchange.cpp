@@ -94,18 +94,19 @@ v1::Context request_exchange::context() const {
   v1::Context context;
   context.set_request_id(request_id_);
   context.set_traceparent(std::string{traceparent()});
-  context.set_deadline_us(started_us_ + c_.core().config.request_limit_ms * 1'000);
+  context.set_deadline_us(deadline_us());
   if (principal_) {
-    context.set_principal_id(principal_->id());
-    context.set_tenant_id(principal_->tenant_id());
-    const auto& scopes = principal_->scopes();
+    const auto& who = **principal_;
+    context.set_principal_id(who.id());
+    context.set_tenant_id(who.tenant_id());
+    const auto& scopes = who.scopes();
     context.set_admin(std::find(scopes.begin(), scopes.end(), "admin") != scopes.end());
   }
   return context;
 }
 
-void request_exchange::set_principal(const v1::Principal& principal) {
-  principal_ = std::make_unique<v1::Principal>(principal);
+std::int64_t request_exchange::deadline_us() const {
+  return started_us_ + c_.core().config.request_limit_ms * 1'000;
 }
 
 void request_exchange::on_disconnect(std::function<void()> handler) {
@@ -266,7 +267,7 @@ void request_exchange::account(std::string_view ending) {
   if (!traceparent_.empty() || !head_.field("traceparent").empty())
     fields.emplace_back("trace_id", trace_id_of(traceparent()));
   if (principal_)
-    fields.emplace_back("principal", principal_->id());
+    fields.emplace_back("principal", (*principal_)->id());
   if (!ending.empty())
     fields.emplace_back("ending", ending);
   for (auto& n : notes_)

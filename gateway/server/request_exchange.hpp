@@ -27,7 +27,8 @@ public:
   io_shard& shard() override { return c_.site().io; }
   bool openai_errors() const override { return openai_errors_; }
   v1::Context context() const override;
-  void set_principal(const v1::Principal& principal) override;
+  void set_principal(Principal principal) override { principal_ = std::move(principal); }
+  std::int64_t deadline_us() const override;
   void on_disconnect(std::function<void()> handler) override;
   bool disconnected() const override;
   asio::awaitable<void> reply(int status, std::string_view content_type, std::string body,
@@ -84,7 +85,7 @@ private:
   mutable std::string traceparent_;
   mutable std::optional<std::vector<std::pair<std::string, std::string>>> query_;
   std::vector<std::pair<std::string, std::string>> params_;
-  std::unique_ptr<v1::Principal> principal_;
+  std::optional<Principal> principal_;
   std::vector<log_field> notes_;
   std::function<void()> on_disconnect_;
   const route_options* options_ = nullptr;

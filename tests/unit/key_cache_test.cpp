@@ -9,11 +9,11 @@ using namespace std::chrono_literals;
 
 namespace {
 
-v1::Principal principal(const std::string& id, std::int64_t expires_us = 0) {
+std::shared_ptr<const v1::Principal> principal(const std::string& id, std::int64_t expires_us = 0) {
   v1::Principal out;
   out.set_id(id);
   out.set_expires_us(expires_us);
-  return out;
+  return std::make_shared<const v1::Principal>(std::move(out));
 }
 
 using result = key_cache::result;
