@@ -7,6 +7,7 @@
 #include "messages/log.hpp"
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -78,6 +79,20 @@ void reload(node& running, const config::load_options& options) {
             {"needs_restart", fmt::format("{}", fmt::join(result.needs_restart, ","))}});
 }
 
+// A connection is an open file, and shells allow 1,024 unless asked.
+void raise_file_limit(std::int64_t connections_max) {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0)
+    return;
+  files.rlim_cur = files.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &files);
+  if (files.rlim_max < static_cast<rlim_t>(connections_max))
+    log_warn("few_files_allowed",
+             {{"limit", static_cast<std::uint64_t>(files.rlim_max)},
+              {"gateway.connections_max", connections_max},
+              {"advice", "raise the limit of open files (ulimit -Hn, LimitNOFILE)"}});
+}
+
 void serve(const options& common, const serve_flags& flags) {
   block_signals();
   auto load_options = load_options_of(common, flags);
@@ -85,6 +100,7 @@ void serve(const options& common, const serve_flags& flags) {
   if (auto err = prepare_data_dir(config.node.data_dir))
     throw failure{err};
   open_log(log_options_of(config.log));
+  raise_file_limit(config.gateway.connections_max);
   std::atomic<bool> failed = false;
   node_callbacks callbacks;
   callbacks.stop = [&failed](const std::string& reason) {

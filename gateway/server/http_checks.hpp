@@ -1,9 +1,11 @@
-// Reading HTTP/1 requests, strictly: one reader decides what is a request, so that no two can
-// disagree. Knows neither sockets nor CAF nor Beast; fuzzed against Beast's parser.
+// Reading HTTP/1 requests, strictly. Beast's parser takes them apart (http_head, http_chunks); what
+// is here refuses what it is lenient about, so that no proxy in front can read another request than
+// we do. Knows neither sockets nor CAF; Beast stays out of this header.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -76,7 +78,7 @@ public:
   std::uint64_t content_length() const { return content_length_; }
 
 private:
-  friend class head_reader;
+  friend class head_parser;
   struct span {
     std::uint32_t at = 0;
     std::uint32_t size = 0;
@@ -107,7 +109,7 @@ struct head_limits {
 };
 
 /// Finds the end of a head in bytes that come in pieces. A hopeless one is refused at once, not at
-/// its end.
+/// its end: too large, a line that ends in a bare LF, a line that goes on the one before.
 class head_scanner {
 public:
   enum class state : std::uint8_t { incomplete, complete, refused };
@@ -132,39 +134,31 @@ private:
 refusal read_head(std::string_view text, const head_limits& limits, request_head& head);
 
 /// Takes a chunked body apart. Bounded: sizes by `body_max`, extensions and trailers by 4 kB.
+/// What it says does not depend on the pieces in which the bytes come.
 class chunked_decoder {
 public:
-  explicit chunked_decoder(std::uint64_t body_max) : body_max_(body_max) {}
+  explicit chunked_decoder(std::uint64_t body_max);
+  ~chunked_decoder();
+  chunked_decoder(const chunked_decoder&) = delete;
+  chunked_decoder& operator=(const chunked_decoder&) = delete;
 
   /// Takes what it understands from the front of `in` and appends data to `out`; at the end of the
   /// body it stops and `done` is true.
   refusal feed(std::string_view& in, std::string& out);
-  bool done() const { return state_ == state::done; }
+  bool done() const { return part_ == part::done; }
 
 private:
-  enum class state : std::uint8_t {
-    size,
-    extension,
-    size_lf,
-    data,
-    data_cr,
-    data_lf,
-    trailer,
-    trailer_lf,
-    done
-  };
+  // What the next bytes are: lines of framing, or data.
+  enum class part : std::uint8_t { size, data, data_end, trailer, done };
+  class parser;
 
-  refusal step(char c);
-  refusal on_size(char c);
-  refusal on_trailer_line();
+  refusal take_line(std::string_view& in);
+  refusal on_line(std::string_view line);
 
-  std::uint64_t body_max_;
-  std::uint64_t total_ = 0;
-  std::uint64_t left_ = 0; // of the chunk, or its size while it is read
-  std::uint32_t overhead_ = 0;
-  std::uint8_t digits_ = 0;
-  state state_ = state::size;
-  std::string trailer_;
+  std::unique_ptr<parser> parser_;
+  std::string framing_;        // lines that the parser wants to see together
+  std::size_t line_begin_ = 0; // of the last line of it
+  part part_ = part::size;
 };
 
 /// True for the characters of a token: methods and field names.

@@ -1,5 +1,7 @@
-// Chunked bodies.
+// Chunked bodies: Beast parses; what it is lenient about is refused here.
 #include "gateway/server/http_checks.hpp"
+
+#include <boost/beast/http/basic_parser.hpp>
 
 #include <algorithm>
 
@@ -7,112 +9,122 @@ namespace troupe::gateway {
 
 namespace {
 
-constexpr std::uint32_t overhead_max = 4'096; // extensions and trailers together
-constexpr std::uint8_t digits_max = 16;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
 
-int hex_value(char c) {
-  if (c >= '0' && c <= '9')
-    return c - '0';
-  if (c >= 'a' && c <= 'f')
-    return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F')
-    return c - 'A' + 10;
-  return -1;
-}
-
-bool is_text(char c) {
-  auto u = static_cast<unsigned char>(c);
-  return (u >= 0x20 && u != 0x7f) || c == '\t';
-}
+constexpr std::size_t overhead_max = 4'096;             // extensions and trailers together
+constexpr std::size_t framing_max = overhead_max + 128; // of lines that are parsed together
 
 } // namespace
 
+class chunked_decoder::parser final : public http::basic_parser<true> {
+public:
+  explicit parser(std::uint64_t body_max) {
+    body_limit(body_max);
+    // It begins with heads only. This is the shortest that has chunks behind it.
+    error_code ignored;
+    put(std::string_view{"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"}, ignored);
+  }
+
+  std::size_t put(std::string_view bytes, beast::error_code& e) {
+    return basic_parser::put({bytes.data(), bytes.size()}, e);
+  }
+
+  std::string* out = nullptr;
+  std::uint64_t left = 0; // of the chunk
+  std::size_t overhead = 0;
+
+private:
+  using string_view = beast::string_view;
+  using error_code = beast::error_code;
+
+  void on_request_impl(http::verb, string_view, string_view, int, error_code&) override {}
+  void on_response_impl(int, string_view, int, error_code&) override {}
+  void on_field_impl(http::field, string_view, string_view, error_code&) override {}
+  void on_header_impl(error_code&) override {}
+  void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
+  std::size_t on_body_impl(string_view, error_code&) override { return 0; }
+  void on_chunk_header_impl(std::uint64_t size, string_view extensions, error_code&) override {
+    left = size;
+    overhead += extensions.size();
+  }
+  std::size_t on_chunk_body_impl(std::uint64_t, string_view bytes, error_code&) override {
+    out->append(bytes.data(), bytes.size());
+    left -= bytes.size();
+    return bytes.size();
+  }
+  void on_finish_impl(error_code&) override {}
+};
+
+chunked_decoder::chunked_decoder(std::uint64_t body_max) :
+    parser_(std::make_unique<parser>(body_max)) {}
+
+chunked_decoder::~chunked_decoder() = default;
+
 refusal chunked_decoder::feed(std::string_view& in, std::string& out) {
-  while (!in.empty() && state_ != state::done) {
-    if (state_ == state::data) {
-      auto take = std::min<std::uint64_t>(left_, in.size());
-      out.append(in.substr(0, take));
-      in.remove_prefix(take);
-      left_ -= take;
-      if (left_ == 0)
-        state_ = state::data_cr;
+  parser_->out = &out;
+  auto why = refusal::none;
+  while (!in.empty() && part_ != part::done && why == refusal::none) {
+    if (part_ != part::data) {
+      why = take_line(in);
       continue;
     }
-    auto why = step(in.front());
-    in.remove_prefix(1);
-    if (why != refusal::none)
-      return why;
+    beast::error_code e;
+    in.remove_prefix(parser_->put(in, e));
+    if (e)
+      why = refusal::bad_chunk;
+    if (parser_->left == 0)
+      part_ = part::data_end;
   }
-  return refusal::none;
+  return why;
 }
 
-refusal chunked_decoder::step(char c) {
-  switch (state_) {
-    case state::size:
-      return on_size(c);
-    case state::extension:
-      if (c == '\r')
-        state_ = state::size_lf;
-      else if (!is_text(c) || ++overhead_ > overhead_max)
-        return refusal::bad_chunk;
-      return refusal::none;
-    case state::size_lf:
-      if (c != '\n')
-        return refusal::bad_chunk;
-      digits_ = 0;
-      state_ = left_ == 0 ? state::trailer : state::data;
-      return refusal::none;
-    case state::data_cr:
-      state_ = state::data_lf;
-      return c == '\r' ? refusal::none : refusal::bad_chunk;
-    case state::data_lf:
-      state_ = state::size;
-      return c == '\n' ? refusal::none : refusal::bad_chunk;
-    case state::trailer:
-      if (c == '\r')
-        state_ = state::trailer_lf;
-      else if (!is_text(c) || ++overhead_ > overhead_max)
-        return refusal::bad_chunk;
-      else
-        trailer_ += c;
-      return refusal::none;
-    case state::trailer_lf:
-      return c == '\n' ? on_trailer_line() : refusal::bad_chunk;
-    case state::data:
-    case state::done:
-      break;
-  }
-  return refusal::none;
+// The parser is given whole lines only: so its answer is the same however they come.
+refusal chunked_decoder::take_line(std::string_view& in) {
+  auto lf = in.find('\n');
+  auto size = lf == in.npos ? in.size() : lf + 1;
+  if (framing_.size() + size > framing_max)
+    return refusal::bad_chunk;
+  framing_.append(in.substr(0, size));
+  in.remove_prefix(size);
+  auto line = std::string_view{framing_}.substr(line_begin_);
+  // No need to wait for the end of a line that began wrongly.
+  if (part_ == part::data_end && line.front() != '\r')
+    return refusal::bad_chunk;
+  if (lf == in.npos)
+    return refusal::none;
+  line_begin_ = framing_.size();
+  return line.ends_with("\r\n") ? on_line(line) : refusal::bad_chunk;
 }
 
-refusal chunked_decoder::on_size(char c) {
-  auto digit = hex_value(c);
-  if (digit >= 0) {
-    if (++digits_ > digits_max || left_ > (~std::uint64_t{0} >> 4))
+refusal chunked_decoder::on_line(std::string_view line) {
+  if (part_ == part::data_end) {
+    // Beast takes it for a part of the next line.
+    part_ = part::size;
+    return line.size() == 2 ? refusal::none : refusal::bad_chunk;
+  }
+  if (part_ == part::trailer) {
+    parser_->overhead += line.size();
+    if (line.front() == ' ' || line.front() == '\t' || parser_->overhead > overhead_max)
       return refusal::bad_chunk;
-    left_ = left_ * 16 + static_cast<std::uint64_t>(digit);
+    if (line.size() > 2)
+      return refusal::none;
+  } else if (line.find('"') != line.npos) {
+    return refusal::bad_chunk; // a quoted string could hold the end of a line
+  }
+  beast::error_code e;
+  auto taken = parser_->put(framing_, e);
+  if (e == http::error::need_more && part_ == part::size) {
+    part_ = part::trailer; // the last chunk is parsed with its trailers
     return refusal::none;
   }
-  if (digits_ == 0 || (c != '\r' && c != ';'))
-    return refusal::bad_chunk;
-  if (left_ > body_max_ - total_)
+  if (e == http::error::body_limit)
     return refusal::body_too_large;
-  total_ += left_;
-  state_ = c == ';' ? state::extension : state::size_lf;
-  return refusal::none;
-}
-
-// Trailers are read to be checked, and dropped.
-refusal chunked_decoder::on_trailer_line() {
-  if (trailer_.empty()) {
-    state_ = state::done;
-    return refusal::none;
-  }
-  auto colon = trailer_.find(':');
-  if (colon == std::string::npos || !is_token(std::string_view{trailer_}.substr(0, colon)))
+  if (e || taken != framing_.size() || parser_->overhead > overhead_max)
     return refusal::bad_chunk;
-  trailer_.clear();
-  state_ = state::trailer;
+  part_ = part_ == part::trailer ? part::done : part::data;
+  framing_.clear();
+  line_begin_ = 0;
   return refusal::none;
 }
 
