@@ -17,6 +17,10 @@ if(TROUPE_SANITIZE)
   target_compile_options(troupe_options INTERFACE ${sanitizers})
   target_link_options(troupe_options INTERFACE ${sanitizers})
 endif()
+if(TROUPE_FUZZ)
+  # Coverage only; the targets bring libFuzzer's main.
+  target_compile_options(troupe_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 
 # troupe_library(name LINK libs...): every .cpp below this folder, as static library troupe_<name>.
 function(troupe_library name)
