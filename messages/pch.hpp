@@ -1,4 +1,6 @@
-// The one precompiled header: what most files of Troupe read anyway.
+// Precompiled for messages, config, persistence and actors: what most of their files read anyway.
+// A header that instantiates templates in inline functions (nlohmann/json.hpp does) costs every
+// file seconds even precompiled: it has no place here (docs/decisions/0008).
 #pragma once
 
 #include "messages/types.hpp"
@@ -8,7 +10,6 @@
 #include <caf/stateful_actor.hpp>
 #include <caf/typed_event_based_actor.hpp>
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <atomic>

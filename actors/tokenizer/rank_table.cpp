@@ -153,11 +153,12 @@ bool rank_table::recall_neighbours(token_id left, token_id right, scratch& memor
 // when none may. A place from which the text's end was not reached is not tried again: that makes
 // the time linear.
 void rank_table::backtrack(std::string_view piece, token_id first, scratch& memory) const {
-  auto& [tokens, failed, neighbours] = memory;
+  auto& tokens = memory.tokens;
+  auto& failed = memory.failed;
   failed.assign(piece.size() + 1, false);
   auto remember = piece.size() >= long_piece_bytes;
-  if (remember && neighbours.empty())
-    neighbours.resize(std::size_t{1} << neighbours_log2, ~std::uint64_t{0});
+  if (remember && memory.neighbours.empty())
+    memory.neighbours.resize(std::size_t{1} << neighbours_log2, ~std::uint64_t{0});
   std::size_t at = 0;
   auto next = first;
   while (at < piece.size()) {

@@ -19,6 +19,7 @@ set(unicode_classes "${CMAKE_BINARY_DIR}/generated/tokenizer/unicode_classes.cpp
 add_custom_command(OUTPUT "${unicode_classes}"
   COMMAND make_unicode_classes "${unicode_classes}"
   DEPENDS make_unicode_classes COMMENT "character classes" VERBATIM)
+add_custom_target(unicode_classes DEPENDS "${unicode_classes}")
 
 set(vocabulary_files)
 foreach(name cl100k_base o200k_base p50k_base r50k_base)

@@ -4,6 +4,7 @@
 #include "cluster/cli/interrupt.hpp"
 #include "cluster/cli/terminal.hpp"
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <poll.h>
 #include <termios.h>

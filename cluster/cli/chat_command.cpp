@@ -2,6 +2,7 @@
 #include "cluster/cli/chat.hpp"
 #include "cluster/cli/local.hpp"
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <unistd.h>

@@ -1,5 +1,6 @@
 #include "cluster/cli/cli.hpp"
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include <cstdio>

@@ -3,12 +3,14 @@
 
 #include "messages/error.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include <functional>
 #include <stdexcept>
 #include <string>
 #include <vector>
+
+namespace CLI {
+class App; // CLI/CLI.hpp takes seconds to compile: only the files that define commands include it
+}
 
 namespace troupe::cli {
 

@@ -1,10 +1,12 @@
 // Completion scripts for shells, made of the command line's own description. Pure.
 #pragma once
 
-#include <CLI/CLI.hpp>
-
 #include <string>
 #include <vector>
+
+namespace CLI {
+class App;
+}
 
 namespace troupe::cli {
 

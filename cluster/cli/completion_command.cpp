@@ -2,6 +2,7 @@
 #include "cluster/cli/cli.hpp"
 #include "cluster/cli/completion.hpp"
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include <cstdio>

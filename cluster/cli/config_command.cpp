@@ -3,6 +3,7 @@
 #include "config/load.hpp"
 #include "config/show.hpp"
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 

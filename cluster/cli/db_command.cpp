@@ -6,6 +6,7 @@
 #include "persistence/migration.hpp"
 #include "persistence/open.hpp"
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 

@@ -3,6 +3,7 @@
 #include "cluster/cli/local.hpp"
 #include "cluster/cli/terminal.hpp"
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 

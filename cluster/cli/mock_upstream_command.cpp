@@ -6,6 +6,7 @@
 #include "messages/log.hpp"
 #include "messages/system.hpp"
 
+#include <CLI/CLI.hpp>
 #include <caf/actor_system.hpp>
 #include <fmt/format.h>
 

@@ -6,6 +6,7 @@
 #include "config/load.hpp"
 #include "messages/log.hpp"
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <sys/resource.h>
 #include <unistd.h>

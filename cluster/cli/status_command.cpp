@@ -2,6 +2,7 @@
 #include "cluster/cli/client.hpp"
 #include "cluster/cli/terminal.hpp"
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include <cstdio>

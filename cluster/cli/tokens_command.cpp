@@ -3,6 +3,7 @@
 #include "actors/tokenizer/unicode_classes.hpp"
 #include "cluster/cli/cli.hpp"
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>

@@ -15,6 +15,7 @@ using events_list = google::protobuf::RepeatedPtrField<v1::CompletionEvent>;
 constexpr std::size_t depth_max = 64;
 constexpr std::size_t scratch_kept_max = 1'048'576;
 constexpr std::size_t error_text_max = 2'000;
+constexpr std::int64_t number_max = 1'000'000'000'000;
 
 /// A parser and its padded input. One a thread: what it parsed is used before anything else runs
 /// there, and thousands of streams share its memory.
@@ -47,9 +48,12 @@ std::string_view text_at(const dom::object& object, std::string_view key) {
   return object[key].get_string().get(text) == SUCCESS ? text : std::string_view{};
 }
 
+/// Within bounds: an upstream's numbers are added up, here and by the ledger.
 std::int64_t number_at(const dom::object& object, std::string_view key) {
   std::int64_t number = 0;
-  return object[key].get_int64().get(number) == SUCCESS ? std::max<std::int64_t>(number, 0) : 0;
+  return object[key].get_int64().get(number) == SUCCESS
+             ? std::clamp<std::int64_t>(number, 0, number_max)
+             : 0;
 }
 
 std::optional<v1::Usage> usage_at(const dom::object& object) {

@@ -6,6 +6,7 @@
 #include "cluster/cli/terminal.hpp"
 #include "tests/support/process.hpp"
 
+#include <CLI/CLI.hpp>
 #include <doctest/doctest.h>
 
 #include <fstream>

@@ -240,6 +240,18 @@ TEST_CASE("several choices are finished when each is") {
   CHECK(text == "ab");
 }
 
+TEST_CASE("the tokens an upstream reports are bounded, so that sums of them do not overflow") {
+  openai::stream_facts facts;
+  std::string text;
+  CHECK(openai::read_chunk(R"({"choices":[],"usage":{"prompt_tokens":9223372036854775807,
+          "completion_tokens":9223372036854775807}})",
+                           facts, text)
+        == openai::chunk_kind::usage);
+  REQUIRE(facts.usage);
+  CHECK(facts.usage->prompt_tokens() == 1'000'000'000'000);
+  CHECK(facts.usage->total_tokens() == 2'000'000'000'000);
+}
+
 TEST_CASE("chunks that are too deep or no objects are malformed") {
   openai::stream_facts facts;
   std::string text;

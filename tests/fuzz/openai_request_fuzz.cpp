@@ -1,0 +1,75 @@
+// Bodies of /v1 requests, and what upstreams answer. A body that was read and then edited is read
+// again as what it was edited to be.
+#include "gateway/openai/chunk.hpp"
+#include "gateway/openai/request_reader.hpp"
+#include "gateway/openai/shapes.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+
+using namespace troupe;
+using namespace troupe::gateway::openai;
+
+namespace {
+
+void require(bool holds) {
+  if (!holds)
+    std::abort();
+}
+
+void try_edits(std::string_view body, const request_facts& facts, bool ask_usage) {
+  constexpr std::string_view upstream_model = "their/\"model\"\n";
+  auto edited = splice(body, edits_for(facts, upstream_model, ask_usage));
+  request_facts again;
+  require(!read_request(edited, again));
+  require(again.model == upstream_model && again.stream == facts.stream);
+  require(again.include_usage == (facts.include_usage || (ask_usage && facts.stream)));
+  require(edits_for(again, upstream_model, ask_usage).empty());
+}
+
+void read_as_request(std::string_view body) {
+  request_facts facts;
+  if (auto err = read_request(body, facts)) {
+    require(!describe(err).empty());
+    return;
+  }
+  require(splice(body, edits_for(facts, facts.model, false)) == body);
+  try_edits(body, facts, false);
+  try_edits(body, facts, true);
+  texts_of_request(body);
+}
+
+void read_as_answer(std::string_view json) {
+  stream_facts facts;
+  stream_facts same;
+  std::string text;
+  std::string same_text;
+  google::protobuf::RepeatedPtrField<v1::CompletionEvent> events;
+  auto kind = read_chunk(json, facts, text);
+  require(kind == read_chunk(json, same, same_text, events));
+  require(text == same_text && facts.finished() == same.finished());
+  v1::CompletionEvents sent;
+  *sent.mutable_events() = events;
+  v1::CompletionEvents received;
+  require(received.ParseFromString(sent.SerializeAsString()));
+  whole_facts whole;
+  require(read_whole(json, whole) == (kind != chunk_kind::malformed));
+  texts_of_whole(json);
+  require(!describe(read_error(502, json, "fuzz")).empty());
+  is_error_object(json);
+}
+
+} // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  std::string_view text{reinterpret_cast<const char*>(data), size};
+  read_as_request(text);
+  read_as_answer(text);
+  std::string quoted;
+  append_json_string(quoted, text);
+  require(nlohmann::json::parse(quoted, nullptr, false).is_string());
+  return 0;
+}
