@@ -16,6 +16,7 @@
 
 #include <atomic>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 
@@ -58,6 +59,7 @@ struct node::parts {
   std::optional<caf::actor_system> system;
   actor_host host;
   persistence::database_factory_ptr database;
+  std::shared_ptr<const std::atomic<bool>> store_writable; // as its last write said
 
   store_actor store;
   keyring_actor keyring;

@@ -30,9 +30,12 @@ gateway::router node::parts::make_routes() {
   gateway::document_options documents;
   documents.welcome = config.gateway.static_dir.empty();
   documents.not_ready = [this]() -> caf::error {
-    if (phase.load() == v1::NODE_PHASE_READY)
-      return caf::none;
-    return make_error(ec::draining, "this node is not ready to serve");
+    if (phase.load() != v1::NODE_PHASE_READY)
+      return make_error(ec::draining, "this node is not ready to serve");
+    if (!*store_writable)
+      return make_error(ec::store_unavailable, "the database cannot be written; `troupe status` "
+                                               "and the log say why");
+    return caf::none;
   };
   gateway::add_document_routes(routes, std::move(documents));
   return routes;
