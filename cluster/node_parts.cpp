@@ -112,8 +112,9 @@ void node::parts::start_actors() {
   store_writable = storing.writable;
   store = troupe::spawn(host, troupe::store, std::move(storing));
   keyring = troupe::spawn(host, troupe::keyring, keyring_options{store, config.keys, clock});
-  ledger = troupe::spawn(host, troupe::ledger,
-                         ledger_options{store, config.ledger, open_journal(config.node.data_dir)});
+  ledger_options accounting{store, config.ledger, open_journal(config.node.data_dir)};
+  usage_counts = accounting.counts;
+  ledger = troupe::spawn(host, troupe::ledger, std::move(accounting));
   tokenizer_options counting;
   counting.host = host;
   tokenizer = troupe::spawn(host, troupe::tokenizer, std::move(counting));

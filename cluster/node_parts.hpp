@@ -22,6 +22,8 @@
 
 namespace troupe {
 
+struct ledger_counts;
+
 struct node::parts {
   parts(config::node_config given, node_callbacks given_callbacks);
   ~parts();
@@ -60,6 +62,7 @@ struct node::parts {
   actor_host host;
   persistence::database_factory_ptr database;
   std::shared_ptr<const std::atomic<bool>> store_writable; // as its last write said
+  std::shared_ptr<const ledger_counts> usage_counts;
 
   store_actor store;
   keyring_actor keyring;
