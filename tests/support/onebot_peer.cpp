@@ -219,8 +219,8 @@ struct onebot_peer::impl {
   std::int64_t last_id = 1'000;
   std::optional<int> dial_status;
   bool open = false;
-  connection_ptr current; // the thread's
   asio::io_context io;
+  connection_ptr current; // the thread's; goes before its io_context does
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
   std::thread thread;
 };
