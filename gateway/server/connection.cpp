@@ -181,6 +181,11 @@ void connection::cut(const char* reason) {
   io_.close();
 }
 
+void connection::drop_client() {
+  left("dropped");
+  io_.reset();
+}
+
 void connection::drain() {
   keep_ = false;
   if (phase_ == phase::idle)

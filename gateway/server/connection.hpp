@@ -74,6 +74,8 @@ public:
   /// The connection ends with this answer.
   void close_after() { keep_ = false; }
   bool keeps() const { return keep_; }
+  /// Resets the connection: the client gets no answer, or not the rest of it.
+  void drop_client();
   /// Its socket is a WebSocket's from now on: no limit of requests is its.
   void become_websocket();
 
@@ -94,7 +96,7 @@ private:
   asio::awaitable<void> handle(const router::match& found);
   asio::awaitable<void> file_or_404();
   asio::awaitable<void> options_or_405(const router::match& found);
-  asio::awaitable<void> refuse(refusal why);
+  asio::awaitable<void> refuse(refusal why, std::string detail = {});
   void refuse_head(refusal why);
   asio::awaitable<void> end_well();
   bool over() const { return gone_ || slow_ != refusal::none; }

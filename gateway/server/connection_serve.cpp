@@ -6,6 +6,8 @@
 #include "gateway/server/websocket.hpp"
 #include "messages/id.hpp"
 
+#include <fmt/format.h>
+
 namespace troupe::gateway {
 
 namespace {
@@ -96,9 +98,10 @@ asio::awaitable<bool> connection::serve_one(request_head head) {
 asio::awaitable<void> connection::answer(router::match& found) {
   const auto& head = x_->head();
   auto why = refusal::none;
+  std::uint64_t max = 0;
   if (found.handle != nullptr) {
     auto own = static_cast<std::uint64_t>(found.options->body_bytes_max);
-    auto max = own != 0 ? own : static_cast<std::uint64_t>(site_.core.config.body_bytes_max);
+    max = own != 0 ? own : static_cast<std::uint64_t>(site_.core.config.body_bytes_max);
     if (head.framing() != body_framing::none)
       why = co_await read_body(head, max, x_->body_buffer());
     if (gone_)
@@ -112,14 +115,18 @@ asio::awaitable<void> connection::answer(router::match& found) {
   phase_ = phase::handling;
   due_[due_phase] = 0;
   slow_ = refusal::none;
-  if (why != refusal::none)
-    co_await refuse(why);
-  else if (found.handle != nullptr)
+  if (why != refusal::none) {
+    std::string detail;
+    if (why == refusal::body_too_large)
+      detail = fmt::format(": at most {} bytes are taken here", max);
+    co_await refuse(why, std::move(detail));
+  } else if (found.handle != nullptr) {
     co_await handle(found);
-  else if (!found.allowed.empty())
+  } else if (!found.allowed.empty()) {
     co_await options_or_405(found);
-  else
+  } else {
     co_await file_or_404();
+  }
   co_await written();
 }
 
@@ -214,10 +221,11 @@ asio::awaitable<refusal> connection::read_chunks(std::uint64_t max, std::string&
 
 // -- answers of the server's own ------------------------------------------------------------------
 
-asio::awaitable<void> connection::refuse(refusal why) {
+asio::awaitable<void> connection::refuse(refusal why, std::string detail) {
   site_.core.probe.refused[static_cast<std::size_t>(why)].fetch_add(1, std::memory_order_relaxed);
   x_->note("refused", std::string{about(why).name});
-  co_await reply_refusal(*x_, why);
+  header_list no_more;
+  co_await reply_refusal(*x_, why, std::move(no_more), std::move(detail));
 }
 
 void connection::refuse_head(refusal why) {

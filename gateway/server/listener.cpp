@@ -10,6 +10,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <charconv>
 #include <future>
 #include <stdexcept>
 
@@ -28,6 +29,11 @@ tcp::endpoint endpoint_of(asio::io_context& context, const std::string& listen) 
   if (colon == std::string::npos || colon == 0 || colon + 1 == listen.size())
     throw std::runtime_error("gateway.listen: " + listen
                              + " is not address:port, as 127.0.0.1:8080");
+  std::uint16_t port = 0; // the resolver would take a larger number as another port
+  const auto* end = listen.data() + listen.size();
+  auto [rest, wrong] = std::from_chars(listen.data() + colon + 1, end, port);
+  if (wrong != std::errc{} || rest != end)
+    throw std::runtime_error("gateway.listen: " + listen + " does not end in a port, 0 to 65535");
   auto host = listen.substr(0, colon);
   if (host.size() > 2 && host.front() == '[' && host.back() == ']')
     host = host.substr(1, host.size() - 2);

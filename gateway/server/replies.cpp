@@ -84,10 +84,12 @@ std::string refusal_text(refusal why, std::string_view request_id, std::string_v
   return out + body;
 }
 
-asio::awaitable<void> reply_refusal(exchange& x, refusal why, header_list headers) {
+asio::awaitable<void> reply_refusal(exchange& x, refusal why, header_list headers,
+                                    std::string detail) {
   const auto& row = about(why);
-  auto body = error_text(x.openai_errors(), row.name, openai_type_of(row.status), row.sentence,
-                         x.request_id());
+  auto sentence = std::string{row.sentence} + detail;
+  auto body =
+      error_text(x.openai_errors(), row.name, openai_type_of(row.status), sentence, x.request_id());
   co_await x.reply(row.status, "application/json", std::move(body), std::move(headers));
 }
 

@@ -23,8 +23,9 @@ std::string error_text(bool openai, std::string_view code, std::string_view open
 /// A whole answer that refuses a request whose head could not be read, and says goodbye.
 std::string refusal_text(refusal why, std::string_view request_id, std::string_view date);
 
-/// Refuses a request whose head was read.
-asio::awaitable<void> reply_refusal(exchange& x, refusal why, header_list headers = {});
+/// Refuses a request whose head was read. `detail` goes on with the refusal's sentence: ": ...".
+asio::awaitable<void> reply_refusal(exchange& x, refusal why, header_list headers = {},
+                                    std::string detail = {});
 
 /// The fields of a CORS answer, if the request's origin may have it.
 void append_cors(std::string& out, const exchange& x, const config::gateway_section& config);

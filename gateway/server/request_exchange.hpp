@@ -37,6 +37,11 @@ public:
   asio::awaitable<std::unique_ptr<event_stream>> start_events(header_list headers) override;
   void note(std::string_view key, std::string value) override;
 
+  void drop() override {
+    state_ = answer::ended;
+    c_.drop_client();
+  }
+
   // For the connection.
 
   const request_head& head() const { return head_; }

@@ -135,6 +135,13 @@ void transport::close() {
     socket_.close(ignored);
 }
 
+void transport::reset() {
+  error_code ignored;
+  auto& lowest = tls_ ? tls_->stream.next_layer() : socket_;
+  lowest.set_option(asio::socket_base::linger{true, 0}, ignored);
+  lowest.close(ignored);
+}
+
 std::unique_ptr<transport::tls_stream> transport::take_tls() { return std::move(tls_); }
 
 } // namespace troupe::gateway

@@ -57,6 +57,8 @@ public:
   /// Says that nothing more will be written.
   void end_writing();
   void close();
+  /// Closes by RST, so that the peer sees a broken connection and not an end.
+  void reset();
 
   /// For protocols that go on without it: the socket is moved out.
   tcp::socket take_plain() { return std::move(socket_); }

@@ -23,14 +23,15 @@ std::int64_t us(clock::duration d) {
 
 /// The first data line of the start of an event stream, once it is whole; comments do not count.
 std::string_view first_data_line(std::string_view text) {
-  if (text.substr(0, 3) == "\xEF\xBB\xBF")
+  if (text.starts_with("\xEF\xBB\xBF"))
     text.remove_prefix(3);
   for (;;) {
-    auto end = text.find_first_of("\r\n");
+    auto end = text.find('\n');
+    end = std::min(end, text.substr(0, end).find('\r')); // a line may end in either, or both
     if (end == std::string_view::npos)
       return {};
     auto line = text.substr(0, end);
-    if (line.size() > 6 && line.substr(0, 5) == "data:")
+    if (line.size() > 6 && line.starts_with("data:"))
       return line.substr(5);
     text.remove_prefix(end + 1);
   }
@@ -151,6 +152,8 @@ bool live_answer::has_first_event() const {
 }
 
 std::string_view live_answer::leading_error() const {
+  if (!events_)
+    return {};
   auto line = first_data_line(parser_->body);
   auto start = line.find_first_not_of(" {\t");
   if (start == std::string_view::npos || line.substr(start, 7) != "\"error\"")
@@ -166,7 +169,9 @@ asio::awaitable<caf::error> live_answer::read_start() {
   if (err)
     co_return err;
   auto type = header("content-type");
-  if (parser_->status == 200 && boost::beast::iequals(type.substr(0, 17), "text/event-stream"))
+  events_ =
+      parser_->status == 200 && boost::beast::iequals(type.substr(0, 17), "text/event-stream");
+  if (events_)
     while (!err && !parser_->is_done() && !has_first_event())
       err = co_await read_more();
   if (err)

@@ -82,7 +82,8 @@ private:
   std::optional<answer_parser> parser_;
   std::optional<upstream_link::clock::time_point> quiet_end_;
   bool anything_came_ = false;
-  bool given_ = false; // the body held was handed out
+  bool events_ = false; // it is an event stream
+  bool given_ = false;  // the body held was handed out
   bool ended_ = false;
   bool silent_ = false; // reports nothing
 };

@@ -211,6 +211,8 @@ struct onebot_peer::impl {
     return id;
   }
 
+  asio::io_context io; // outlives the connection, whose stream is known to it
+  asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
   std::mutex mutex; // all below but `current`
   std::condition_variable changed;
   onebot_peer_options options;
@@ -219,9 +221,7 @@ struct onebot_peer::impl {
   std::int64_t last_id = 1'000;
   std::optional<int> dial_status;
   bool open = false;
-  asio::io_context io;
-  connection_ptr current; // the thread's; goes before its io_context does
-  asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
+  connection_ptr current; // the thread's
   std::thread thread;
 };
 

@@ -203,11 +203,11 @@ TEST_CASE("an answer's parts become plain text with links") {
   m.mutable_parts()->Add()->mutable_image()->set_data("bytes");
   m.mutable_parts()->Add()->mutable_file()->set_name("notes.txt");
   add_text(*m.mutable_parts(), "done");
-  auto pieces = answer_pieces(m, 20);
+  auto pieces = answer_pieces(m, 21);
   REQUIRE(pieces.size() == 3);
   CHECK(pieces[0].size() == 1);
   CHECK(pieces[0][0].text().text() == "Look:\nhttps://a/1.png");
-  CHECK(answer_pieces({}, 20).empty());
+  CHECK(answer_pieces({}, 21).empty());
   CHECK(plain_text(m.parts()) == "Look:\nhttps://a/1.png\n[image]\n[notes.txt]\ndone");
 }
 

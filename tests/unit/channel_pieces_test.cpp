@@ -54,6 +54,12 @@ TEST_CASE("a sentence is cut between words, and a word only when it is longer th
   CHECK(split_answer("abcdefghij", 4) == strings{"abcd", "efgh", "ij"});
 }
 
+TEST_CASE("a sentence that ends right at the limit is not cut") {
+  CHECK(split_answer("First sentence here. Second sentence now. Third.", 20)
+        == strings{"First sentence here.", "Second sentence now.", "Third."});
+  CHECK(split_answer("One two three\n\n\nfour", 13) == strings{"One two three", "four"});
+}
+
 TEST_CASE("an indent after a cut between lines is kept") {
   CHECK(split_answer("- one item\n  - nested item\n", 17)
         == strings{"- one item", "  - nested item"});

@@ -164,24 +164,28 @@ private:
     auto size = end - position_;
     auto half = position_ + size / 2;
     auto third = position_ + size / 3;
-    auto window = text_.substr(position_, size);
     if (const auto* block = cut_by(end)) {
       if (good(block->begin, position_ + size / 4))
         return block->begin;
-      if (auto line = after_last(window, "\n"); good(line, position_ + 1))
-        return line;
-      return last_resort(end);
+      auto line = after_last(text_.substr(position_, size), "\n");
+      return good(line, position_ + 1) ? line : last_resort(end);
     }
+    // White space at a cut is dropped, so that what ends right at the limit still fits.
+    auto seen = std::min(text_.find_first_not_of(" \t\r\n", end), text_.size());
+    for (const auto& block : blocks_)
+      if (block.body > end && block.body <= seen)
+        seen = end; // white space of code stays
+    auto window = text_.substr(position_, seen - position_);
     if (auto paragraph = after_last(window, "\n\n"); good(paragraph, half))
       return paragraph;
     auto line = after_last(window, "\n");
     if (good(line, half))
       return line;
-    if (auto sentence = boundary(sentences_, end); good(sentence, third))
+    if (auto sentence = boundary(sentences_, seen); good(sentence, third))
       return sentence;
     if (good(line, third))
       return line;
-    if (auto word = boundary(words_, end); good(word, position_ + 1))
+    if (auto word = boundary(words_, seen); good(word, position_ + 1))
       return word;
     return last_resort(end);
   }

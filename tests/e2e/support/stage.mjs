@@ -11,7 +11,7 @@ upstreams:
     base_url: ${recorder.url}/v1
     api_key: sk-upstream
     allow_private: true
-    models: ["mock*", "gpt-*"]
+    models: ["mock", "mock*", "gpt-*"]
     retries_max: 0
 session:
   default_model: mock

@@ -1,0 +1,135 @@
+// The store on its own threads: many askers, a locked database, a database that went away.
+#include "tests/support/store_system.hpp"
+#include "tests/support/turns.hpp"
+
+#include "tests/support/process.hpp"
+
+#include <doctest/doctest.h>
+
+#include <caf/event_based_actor.hpp>
+#include <caf/scoped_actor.hpp>
+
+#include <atomic>
+#include <filesystem>
+#include <thread>
+
+using namespace troupe;
+using namespace std::chrono_literals;
+using test::finish_turn;
+using test::new_turn;
+using test::store_system;
+
+namespace {
+
+ec code_of(const caf::error& error) { return info(error).code; }
+
+template <class Condition>
+bool within(std::chrono::milliseconds limit, Condition&& condition) {
+  auto until = std::chrono::steady_clock::now() + limit;
+  while (!condition())
+    if (std::chrono::steady_clock::now() > until)
+      return false;
+  return true;
+}
+
+v1::LoadSession load(const std::string& id) {
+  v1::LoadSession out;
+  out.set_conversation_id(id);
+  return out;
+}
+
+} // namespace
+
+TEST_CASE("a store serves many askers at once, and every turn is there in the end") {
+  test::temp_dir dir;
+  constexpr int chains = 32;
+  constexpr int turns = 10;
+  store_system s{dir.path() + "/troupe.db"};
+  std::atomic<int> finished{0};
+  std::atomic<int> failed{0};
+  for (int i = 0; i < chains; ++i)
+    s.system().spawn([&, i](caf::event_based_actor* self) {
+      auto next = std::make_shared<std::function<void(int)>>();
+      *next = [&, self, i, weak = std::weak_ptr{next}](int left) {
+        auto go_on = weak.lock();
+        auto fail = [&](const caf::error&) { ++failed; };
+        auto turn = new_turn("c" + std::to_string(i), "x");
+        self->request(s.store(), 30s, AcceptTurn{turn})
+            .then(
+                [&, self, turn, left, go_on, fail](const TurnStored&) {
+                  self->request(s.store(), 30s, AdvanceTurn{finish_turn(turn, "y")})
+                      .then(
+                          [&, left, go_on](const TurnStored&) {
+                            ++finished;
+                            if (left > 1)
+                              (*go_on)(left - 1);
+                          },
+                          fail);
+                },
+                fail);
+      };
+      (*next)(turns);
+    });
+  CHECK(within(60s, [&] { return finished + failed == chains * turns || failed > 0; }));
+  CHECK(failed == 0);
+  auto status = s.ask<v1::StoreStatus>(v1::GetStoreStatus{});
+  REQUIRE(status);
+  CHECK((*status)->rows_written() == chains * turns * 2);
+  CHECK((*status)->commits() < chains * turns); // grouped
+  for (int i = 0; i < chains; ++i)
+    CHECK((*s.ask<v1::SessionLoaded>(load("c" + std::to_string(i))))->messages_size() == 2);
+  CHECK(s.factory()->open(persistence::access::read)->verify().empty());
+}
+
+TEST_CASE("a database that another process has locked is a clear error, and works afterwards") {
+  test::temp_dir dir;
+  persistence::sqlite_options sqlite;
+  sqlite.busy_limit_ms = 100;
+  store_system s{dir.path() + "/troupe.db", {}, sqlite};
+  CHECK(s.ask<v1::TurnStored>(new_turn("c1", "x")));
+  auto other = persistence::open_sqlite(dir.path() + "/troupe.db", persistence::access::write);
+  {
+    persistence::unit_of_work lock{*other, persistence::access::write};
+    auto refused = s.ask<v1::TurnStored>(new_turn("c1", "x"));
+    REQUIRE(!refused);
+    CHECK(code_of(refused.error()) == ec::store_unavailable);
+    CHECK(describe(refused.error()).find("another process") != std::string::npos);
+    // Readers are not held up.
+    CHECK(s.ask<v1::SessionLoaded>(load("c1")));
+    CHECK(!(*s.ask<v1::StoreStatus>(v1::GetStoreStatus{}))->writable());
+  }
+  CHECK(s.ask<v1::TurnStored>(new_turn("c1", "x")));
+  CHECK((*s.ask<v1::StoreStatus>(v1::GetStoreStatus{}))->writable());
+}
+
+TEST_CASE("a store whose database turns to noise says so and does not fall over") {
+  test::temp_dir dir;
+  auto path = dir.path() + "/troupe.db";
+  persistence::sqlite_options sqlite;
+  sqlite.cache_bytes = 64 * 1'024;
+  sqlite.mmap_bytes = 0;
+  {
+    store_system s{path, {}, sqlite};
+    for (int i = 0; i < 50; ++i)
+      CHECK(s.ask<v1::TurnStored>(new_turn("c" + std::to_string(i), std::string(4'000, 'x'))));
+  }
+  std::filesystem::resize_file(path, 6 * 4'096);
+  persistence::database_factory_ptr factory = persistence::make_sqlite_factory(path, sqlite);
+  system_config config;
+  probes all;
+  caf::actor_system system{config};
+  actor_host host{&system, &all};
+  auto store = troupe::spawn(host, troupe::store, store_options{host, factory, {}, system_clock()});
+  {
+    caf::scoped_actor self{system};
+    for (int i = 0; i < 20; ++i)
+      self->request(store, 30s, AcceptTurn{new_turn("c" + std::to_string(i), "x")})
+          .receive([](const TurnStored&) {},
+                   [](const caf::error& e) { CHECK(code_of(e) == ec::store_unavailable); });
+    bool alive = false;
+    self->request(store, 30s, GetStoreStatus{})
+        .receive([&](const StoreStatus& x) { alive = !x->writable(); }, [](const caf::error&) {});
+    CHECK(alive);
+  }
+  caf::anon_send_exit(store, caf::exit_reason::user_shutdown);
+}
