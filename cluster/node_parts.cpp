@@ -108,17 +108,20 @@ node::parts::parts(config::node_config given, node_callbacks given_callbacks) :
 
 void node::parts::start_actors() {
   auto clock = system_clock();
-  store = troupe::spawn(host, troupe::store, store_options{host, database, config.store, clock});
+  store_options storing{host, database, config.store, clock};
+  store_writable = storing.writable;
+  store = troupe::spawn(host, troupe::store, std::move(storing));
   keyring = troupe::spawn(host, troupe::keyring, keyring_options{store, config.keys, clock});
-  ledger = troupe::spawn(host, troupe::ledger,
-                         ledger_options{store, config.ledger, open_journal(config.node.data_dir)});
+  ledger_options accounting{store, config.ledger, open_journal(config.node.data_dir)};
+  usage_counts = accounting.counts;
+  ledger = troupe::spawn(host, troupe::ledger, std::move(accounting));
   tokenizer_options counting;
   counting.host = host;
   tokenizer = troupe::spawn(host, troupe::tokenizer, std::move(counting));
   router = troupe::spawn(host, troupe::model_router,
                          model_router_options{config.upstreams, config.models, clock});
-  outbox = troupe::spawn(host, troupe::outbox,
-                         outbox_options{store, clock, config.channels.outbox});
+  outbox =
+      troupe::spawn(host, troupe::outbox, outbox_options{store, clock, config.channels.outbox});
 }
 
 void node::parts::start_gateway() {
@@ -145,8 +148,8 @@ void node::parts::start_gateway() {
   };
   region = troupe::spawn(host, session_region, session_region_options{host, std::move(sessions)});
   for (const auto& section : config.channels.onebot)
-    channels["onebot/" + section.account] = troupe::spawn(
-        host, onebot, onebot_options{section, region, outbox, system_clock(), host});
+    channels["onebot/" + section.account] =
+        troupe::spawn(host, onebot, onebot_options{section, region, outbox, system_clock(), host});
   if (auto err = http->start(make_routes()))
     throw node_failure{err};
   url = fmt::format("{}://{}", config.gateway.tls_certificate.empty() ? "http" : "https",

@@ -16,10 +16,13 @@
 
 #include <atomic>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 
 namespace troupe {
+
+struct ledger_counts;
 
 struct node::parts {
   parts(config::node_config given, node_callbacks given_callbacks);
@@ -58,6 +61,8 @@ struct node::parts {
   std::optional<caf::actor_system> system;
   actor_host host;
   persistence::database_factory_ptr database;
+  std::shared_ptr<const std::atomic<bool>> store_writable; // as its last write said
+  std::shared_ptr<const ledger_counts> usage_counts;
 
   store_actor store;
   keyring_actor keyring;

@@ -1,4 +1,5 @@
 // What the public port serves.
+#include "actors/account/ledger.hpp"
 #include "cluster/node_parts.hpp"
 #include "gateway/api/api_options.hpp"
 #include "gateway/api/documents.hpp"
@@ -23,6 +24,12 @@ gateway::router node::parts::make_routes() {
   openai.upstreams_of = [this](const gateway::io_shard& shard) {
     return shards.at(shard.index()).calls;
   };
+  openai.not_now = [this]() -> caf::error {
+    if (usage_counts->buffered < config.ledger.buffer_max)
+      return caf::none;
+    return make_error(ec::store_unavailable, "usage cannot be written to the database, and no more "
+                                             "of it can be held; try again later");
+  };
   gateway::add_openai_routes(routes, std::move(openai));
   gateway::add_channel_sockets(routes, [this](std::string_view channel, std::string_view account) {
     return find_channel(channel, account);
@@ -30,9 +37,12 @@ gateway::router node::parts::make_routes() {
   gateway::document_options documents;
   documents.welcome = config.gateway.static_dir.empty();
   documents.not_ready = [this]() -> caf::error {
-    if (phase.load() == v1::NODE_PHASE_READY)
-      return caf::none;
-    return make_error(ec::draining, "this node is not ready to serve");
+    if (phase.load() != v1::NODE_PHASE_READY)
+      return make_error(ec::draining, "this node is not ready to serve");
+    if (!*store_writable)
+      return make_error(ec::store_unavailable, "the database cannot be written; `troupe status` "
+                                               "and the log say why");
+    return caf::none;
   };
   gateway::add_document_routes(routes, std::move(documents));
   return routes;

@@ -189,10 +189,10 @@ void store_state::finished(std::size_t index, const store_batch_ptr& batch,
     if (wrote) {
       ++commits;
       rows_written += static_cast<std::int64_t>(batch->commands_done);
-      if (!writable)
+      if (!*options.writable)
         log_info("store_writable_again", {{"database", options.factory->location()}});
     }
-    writable = wrote;
+    *options.writable = wrote;
     if (!wrote) {
       last_error = died != nullptr ? describe(*died) : batch->error;
       probe_due = self->clock().now() + probe_period;
@@ -217,8 +217,8 @@ StoreStatus store_state::status() const {
   v1::StoreStatus out;
   out.set_backend(options.factory->backend());
   out.set_schema_version(persistence::migrations().back().version);
-  out.set_writable(writable);
-  out.set_last_error(writable ? "" : last_error);
+  out.set_writable(*options.writable);
+  out.set_last_error(*options.writable ? "" : last_error);
   out.set_commits(commits);
   out.set_rows_written(rows_written);
   out.set_queued(static_cast<std::int64_t>(writes.size() + reads.size()));
@@ -236,7 +236,7 @@ void store_state::arm_gather(std::chrono::microseconds delay) {
 }
 
 bool store_state::busy() const {
-  return !writes.empty() || !reads.empty() || !writable
+  return !writes.empty() || !reads.empty() || !*options.writable
          || std::any_of(workers.begin(), workers.end(), [](const worker& x) { return !x.handle; });
 }
 
@@ -290,7 +290,7 @@ void store_state::drop_expired(std::deque<store_job>& queue) {
 void store_state::housekeeping() {
   auto now = self->clock().now();
   // Nobody writes to a node that says it is not ready: look for ourselves.
-  if (!writable && writes.empty() && !writer().current && now >= probe_due) {
+  if (!*options.writable && writes.empty() && !writer().current && now >= probe_due) {
     probe_due = now + probe_period;
     add_own([](persistence::database& db, const persistence::command_env& env) {
       db.probe_write(env.now_us);

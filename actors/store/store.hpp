@@ -10,8 +10,10 @@
 #include <caf/delegated.hpp>
 #include <caf/make_message.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <unordered_map>
@@ -29,6 +31,9 @@ struct store_options {
   /// False: the workers run as the other actors do, without threads of their own. For tests whose
   /// messages run one after the other.
   bool worker_threads = true;
+  /// Whether the last write worked; looked after while nobody writes. For those who cannot wait for
+  /// `GetStoreStatus`.
+  std::shared_ptr<std::atomic<bool>> writable = std::make_shared<std::atomic<bool>>(true);
 };
 
 /// When keys were last used: noted by the readers, written now and then by the writer. Thread-safe.
@@ -135,7 +140,6 @@ struct store_state {
   caf::actor_clock::time_point probe_due{};
   caf::actor_clock::time_point uses_due{};
   caf::actor_clock::time_point purge_due{};
-  bool writable = true;
   std::string last_error;
   std::int64_t commits = 0;
   std::int64_t rows_written = 0;

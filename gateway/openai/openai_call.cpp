@@ -95,6 +95,8 @@ asio::awaitable<bool> call::admit() {
     err = std::move(who.error());
   else
     err = read_request(x_.body(), facts_);
+  if (!err && options_->not_now)
+    err = options_->not_now();
   if (!err)
     calls_ = options_->upstreams_of(x_.shard());
   if (!err && !calls_)

@@ -18,6 +18,8 @@ struct openai_options {
   tokenizer_actor tokenizer; // counts what upstreams do not; may be empty
   /// The upstreams of a shard. Called on the shard's thread; null: none, and requests get a 503.
   std::function<std::shared_ptr<upstreams>(const io_shard&)> upstreams_of;
+  /// Why no request may be taken now; no error: they may. Called on I/O threads; may be empty.
+  std::function<caf::error()> not_now;
   std::chrono::milliseconds ask_limit{5'000}; // for one actor's answer
   std::int64_t body_bytes_max = 0;            // 0: the gateway's
   std::size_t answer_bytes_max = 67'108'864;  // of an answer that is not streamed
