@@ -1,5 +1,6 @@
 #include "tests/support/chat_load.hpp"
 
+#include <deque>
 #include <random>
 #include <stdexcept>
 
@@ -14,6 +15,7 @@ namespace {
 constexpr auto patience = 60s; // for one message, over all deaths
 constexpr auto between_tries = 5ms;
 constexpr std::size_t posted_again_max = 200; // of one client, at the end
+constexpr std::size_t completions_after = 4;  // until the line of one must be in the journal
 
 std::string conversation_path(const std::string& id) { return "/api/v1/conversations/" + id; }
 
@@ -45,22 +47,22 @@ void load_log::acknowledged(acknowledged_message message) {
 
 void load_log::completed(const std::string& request_id) {
   std::lock_guard lock{mutex_};
-  completions_.push_back({request_id, steady::now()});
+  completions_.push_back(request_id);
 }
 
 void load_log::lost(const std::string& what) {
   std::lock_guard lock{mutex_};
-  lost_.push_back(what);
+  lost_.insert(what);
 }
 
 void load_log::doubled(const std::string& what) {
   std::lock_guard lock{mutex_};
-  doubled_.push_back(what);
+  doubled_.insert(what);
 }
 
 void load_log::odd(const std::string& what) {
   std::lock_guard lock{mutex_};
-  odd_.push_back(what);
+  odd_.insert(what);
 }
 
 // The one failure there may be: a turn whose node died under it too often.
@@ -76,24 +78,24 @@ std::vector<acknowledged_message> load_log::messages() const {
   return messages_;
 }
 
-std::vector<completed_request> load_log::completions() const {
+std::vector<std::string> load_log::completions() const {
   std::lock_guard lock{mutex_};
   return completions_;
 }
 
 std::vector<std::string> load_log::lost() const {
   std::lock_guard lock{mutex_};
-  return lost_;
+  return {lost_.begin(), lost_.end()};
 }
 
 std::vector<std::string> load_log::doubled() const {
   std::lock_guard lock{mutex_};
-  return doubled_;
+  return {doubled_.begin(), doubled_.end()};
 }
 
 std::vector<std::string> load_log::odd() const {
   std::lock_guard lock{mutex_};
-  return odd_;
+  return {odd_.begin(), odd_.end()};
 }
 
 std::size_t load_log::failed_turns() const {
@@ -165,6 +167,8 @@ protected:
     generation_ = place->generation;
     return http_.get();
   }
+  /// Of the process that `connect` leads to.
+  std::uint64_t generation() const { return generation_; }
 
   load_log& log_;
   const std::atomic<bool>& finishing_;
@@ -364,20 +368,37 @@ public:
 
   void run(const std::string& model) {
     json request{{"model", model},
+                 {"max_tokens", 4},
                  {"messages", {{{"role", "user"}, {"content", "one two three"}}}}};
     while (!finishing_) {
       auto* http = connect(steady::now() + patience);
       if (http == nullptr)
         return;
+      auto generation = this->generation();
       auto answer = http->post("/v1/chat/completions", request);
       if (answer.status == 200)
-        log_.completed(answer.request_id);
+        note(generation, answer.request_id);
       else if (!may_pass(answer.status))
         log_.odd("/v1: status " + std::to_string(answer.status) + " " + answer.body.dump());
       else
         std::this_thread::sleep_for(between_tries);
     }
   }
+
+private:
+  void note(std::uint64_t generation, const std::string& request_id) {
+    if (generation != of_generation_)
+      answered_.clear();
+    of_generation_ = generation;
+    answered_.push_back(request_id);
+    if (answered_.size() <= completions_after)
+      return;
+    log_.completed(answered_.front());
+    answered_.pop_front();
+  }
+
+  std::uint64_t of_generation_ = 0;
+  std::deque<std::string> answered_; // by the present process, not sure yet
 };
 
 } // namespace

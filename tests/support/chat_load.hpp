@@ -47,16 +47,12 @@ struct acknowledged_message {
   std::string message_id;
 };
 
-/// A completion of /v1 that its client has whole.
-struct completed_request {
-  std::string request_id;
-  std::chrono::steady_clock::time_point at;
-};
-
 /// What the clients saw. Thread-safe.
 class load_log {
 public:
   void acknowledged(acknowledged_message message);
+  /// A completion of /v1 whose line must be in the ledger. The line goes to the journal as the
+  /// answer leaves: only one that was followed by others of the same process is sure.
   void completed(const std::string& request_id);
   void lost(const std::string& what);    // was acknowledged and is not there
   void doubled(const std::string& what); // is there, or came, more than once
@@ -64,7 +60,7 @@ public:
   void failed_turn(const std::string& turn_id, const std::string& why);
 
   std::vector<acknowledged_message> messages() const;
-  std::vector<completed_request> completions() const;
+  std::vector<std::string> completions() const;
   std::vector<std::string> lost() const;
   std::vector<std::string> doubled() const;
   std::vector<std::string> odd() const;
@@ -74,10 +70,10 @@ public:
 private:
   mutable std::mutex mutex_;
   std::vector<acknowledged_message> messages_;
-  std::vector<completed_request> completions_;
-  std::vector<std::string> lost_;
-  std::vector<std::string> doubled_;
-  std::vector<std::string> odd_;
+  std::vector<std::string> completions_;
+  std::set<std::string> lost_; // the same thing is found again after the next death
+  std::set<std::string> doubled_;
+  std::set<std::string> odd_;
   std::set<std::string> failed_;
 };
 
