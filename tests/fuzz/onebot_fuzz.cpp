@@ -35,7 +35,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(std::holds_alternative<onebot11::action_answer>(onebot11::parse_frame(action)));
   }
 
-  auto limit = size == 0 ? 1 : 1 + data[0] % 100;
+  std::size_t limit = size == 0 ? 1 : 1 + data[0] % 100;
   for (const auto& piece : channels::split_answer(text, limit))
     require(channels::code_points(piece) <= limit);
   return 0;

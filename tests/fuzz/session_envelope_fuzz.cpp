@@ -129,7 +129,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   auto kind = more.ConsumeIntegralInRange<int>(0, 15);
   input_limits limits;
   limits.message_bytes_max = more.ConsumeIntegralInRange<int>(0, 1 << 20);
-  FuzzedDataProvider numbers = more;
+  FuzzedDataProvider numbers{data, size};
   auto bytes = more.ConsumeRemainingBytesAsString();
   std::vector<char> envelope;
   if (kind >= 8) { // even the length in front of the payload is the peer's
