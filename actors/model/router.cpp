@@ -51,29 +51,36 @@ caf::error model_router_state::unknown(const std::string& model) const {
   return make_error(ec::model_not_found, std::move(text));
 }
 
-const v1::Route& model_router_state::known_route(const std::string& model) {
+const Route& model_router_state::known_route(const std::string& model) {
   auto at = routes_.find(model);
   if (at != routes_.end())
     return at->second;
   if (routes_.size() >= routes_max)
     routes_.clear();
-  auto& route = routes_[model];
+  v1::Route route;
   for (auto& target : targets_for(options_->upstreams, model))
     *route.add_targets() = std::move(target);
   auto facts = facts_for(options_->models, model);
   route.set_vocabulary(facts.vocabulary);
   route.set_context_window_tokens(facts.context_window_tokens);
-  return route;
+  return routes_[model] = Route{std::move(route)};
 }
 
 caf::result<Route> model_router_state::route(const GetRoute& query) {
   const auto& model = query->model();
   if (model.empty() || model.size() > model_bytes_max)
     return unknown(model.substr(0, 64));
-  const auto& known = known_route(model);
+  const auto& shared = known_route(model);
+  const auto& known = *shared;
   if (known.targets().empty())
     return unknown(model);
   auto now_ms = options_->clock->now_us() / 1'000;
+  const auto& targets = known.targets();
+  bool all_closed = std::all_of(targets.begin(), targets.end(), [&](const auto& target) {
+    return breakers_.at(target.deployment()).state(now_ms) == breaker_state::closed;
+  });
+  if (all_closed)
+    return shared;
   v1::Route route;
   route.set_vocabulary(known.vocabulary());
   route.set_context_window_tokens(known.context_window_tokens());

@@ -33,12 +33,12 @@ public:
 
 private:
   caf::error unknown(const std::string& model) const;
-  const v1::Route& known_route(const std::string& model);
+  const Route& known_route(const std::string& model);
 
   std::shared_ptr<const model_router_options> options_;
   ModelList models_;
   std::map<std::string, breaker> breakers_;           // by deployment
-  std::unordered_map<std::string, v1::Route> routes_; // by model, in configured order; bounded
+  std::unordered_map<std::string, Route> routes_; // by model, in configured order; bounded
 };
 
 /// Deployments whose breaker is open come last in a route, in their order: when all are open, all
