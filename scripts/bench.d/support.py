@@ -191,13 +191,14 @@ class Requests:
         return (f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
                 f"{body}").encode()
 
-    @staticmethod
-    def whole(got, expect):
+    def whole(self, got, expect):
         end = got.find(b"\r\n\r\n")
         if end < 0:
             return False
         if not got.startswith(b"HTTP/1.1 %d " % expect):
-            sys.exit(f"the node answered: {got[:1000].decode(errors='replace')}")
+            sys.exit(f"request {len(self.took) + 1} was answered: "
+                     f"{got[:1000].decode(errors='replace')}\nthe node's log ends: "
+                     f"{self.node.log.read_text()[-2000:]}")
         head = got[:end + 2].lower()
         if b"\r\ntransfer-encoding: chunked\r\n" in head:
             return got.endswith(b"\r\n0\r\n\r\n")
