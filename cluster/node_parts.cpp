@@ -15,7 +15,6 @@
 #include "cluster/guardian.hpp"
 #include "cluster/node_files.hpp"
 #include "gateway/ops/gateway_metrics.hpp"
-#include "gateway/ops/metrics.hpp"
 #include "gateway/server/gateway.hpp"
 #include "gateway/upstream/resolver.hpp"
 #include "messages/log.hpp"
@@ -167,9 +166,7 @@ void node::parts::start_ops() {
   ops = std::make_unique<gateway::ops::ops_server>(
       settings, ops_hooks(), actor_probes,
       std::vector<std::shared_ptr<prometheus::Collectable>>{
-          std::make_shared<gateway::ops::actor_metrics>(actor_probes),
-          std::make_shared<gateway::ops::gateway_metrics>(http_probe),
-          std::make_shared<gateway::ops::process_metrics>()});
+          std::make_shared<gateway::ops::gateway_metrics>(http_probe)});
   if (auto err = ops->start())
     throw node_failure{err};
   ops_url = ops->url();

@@ -36,7 +36,9 @@ section_info upstreams_table() {
       .example("openai")
       .key("dialect", &s::dialect, "What it speaks. demo: built in, offline.")
       .allowed({"openai", "demo"})
-      .key("base_url", &s::base_url, "Its API's root, with the version's path.")
+      .key("base_url", &s::base_url,
+           "Its API's root, with the version's path. Of dialect demo: how it answers, as "
+           "demo://?tokens_per_s=50&tokens=200&latency_ms=100; empty: 100 tokens a second.")
       .check(check_base_url)
       .example("https://api.openai.com/v1")
       .key("api_key", &s::api_key, "As text, or env:NAME or file:PATH to read it from there.")

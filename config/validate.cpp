@@ -97,6 +97,8 @@ private:
         complain(path("name"), fmt::format("`{}` is the name of another upstream too", u.name));
       if (u.dialect != "demo" && u.base_url.empty())
         complain(path("base_url"), "is needed, such as https://api.openai.com/v1");
+      if (u.dialect != "demo" && u.base_url.starts_with("demo:"))
+        complain(path("base_url"), "is for dialect demo only");
       if (u.total_limit_ms < u.connect_limit_ms)
         complain(path("total_limit_ms"), "is shorter than connect_limit_ms");
       for (const auto& [ours, theirs] : u.model_map)

@@ -207,7 +207,7 @@ void session_state::release() {
   }
   if (!w.until_free.empty()) {
     auto next = std::move(w.until_free.front());
-    w.until_free.pop_front();
+    w.until_free.erase(w.until_free.begin());
     w.busy = true;
     next({});
     return;
@@ -374,7 +374,7 @@ void session_state::replay_due() {
   auto& w = work();
   w.replay_timer = false;
   while (!w.ended.empty() && w.ended.front().until_us <= now_us())
-    w.ended.pop_front();
+    w.ended.erase(w.ended.begin());
   if (!w.ended.empty()) {
     w.replay_timer = true;
     set_timer(replay_tick, (w.ended.front().until_us - now_us()) / 1'000 + 1, 0);

@@ -198,10 +198,11 @@ v1::AdvanceTurn session_state::step_record(const open_turn& turn) const {
     *advance.mutable_usage() = usage_of(turn, after);
   if (ends_turn(after.status()) && !turn.turn.reply_to().channel().empty())
     add_outbox(turn, advance);
-  if (turn.question) {
+  auto asked = history_.index_of(turn.turn.message_id());
+  if (turn.question || asked) {
     auto known = settings();
     if (known.title().empty() && known.session_key().empty())
-      advance.set_title(title_from(*turn.question));
+      advance.set_title(title_from(turn.question ? *turn.question : history_.at(*asked)));
   }
   return advance;
 }
@@ -337,7 +338,7 @@ void session_state::keep_ended(open_turn& turn) {
   auto& w = work();
   turn.events.compact();
   if (w.ended.size() >= ended_max)
-    w.ended.pop_front();
+    w.ended.erase(w.ended.begin());
   w.ended.push_back(
       {turn.turn, std::move(turn.events), now_us() + options_->config.replay_ms * 1'000});
   if (!w.replay_timer) {

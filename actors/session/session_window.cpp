@@ -225,6 +225,10 @@ void session_state::ask_model(open_turn& turn, v1::StartCompletion request) {
   step.completion_id = new_id(now_us());
   step.open = true;
   request.set_completion_id(step.completion_id);
+  // The longest part of a turn begins: it keeps only what it needs for that.
+  step.route = v1::Route{};
+  if (history_.index_of(turn.turn.message_id()))
+    turn.question.reset();
   self_
       ->request(options_->upstream, start_limit, StartCompletion{std::move(request)},
                 caf::actor_cast<completion_sink_actor>(self_))

@@ -10,13 +10,21 @@ namespace {
 
 using nlohmann::json;
 
+/// False when the request is answered already.
+asio::awaitable<bool> admit(api_options_ptr api, std::string scope, exchange& x) {
+  auto who = co_await api->who->authorize(x, std::move(scope));
+  if (!who)
+    co_await reply_error(x, who.error());
+  co_return static_cast<bool>(who);
+}
+
+// A stream runs for long: what its coroutines hold counts, so that each step before it is one of
+// its own.
 asio::awaitable<void> run_guarded(api_options_ptr api, std::string scope, api_handler handle,
                                   exchange& x) {
-  auto who = co_await api->who->authorize(x, std::move(scope));
-  if (!who) {
-    co_await reply_error(x, who.error());
+  bool admitted = co_await admit(api, std::move(scope), x);
+  if (!admitted)
     co_return;
-  }
   api_request r{std::move(api), x, x.context()};
   co_await handle(std::move(r));
 }

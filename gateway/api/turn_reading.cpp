@@ -27,7 +27,7 @@ bool turn_reading::take(const v1::TurnEvent& event) {
   const auto& message = event.message().message();
   if (event.has_message() && any_call(message, [](const auto&) { return true; })) {
     paused_ = true;
-    calling_ = message;
+    calling_ = std::make_unique<v1::Message>(message);
   }
   return true;
 }

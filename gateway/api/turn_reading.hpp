@@ -4,6 +4,7 @@
 #include "messages/types.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 namespace troupe::gateway {
@@ -28,14 +29,16 @@ public:
   bool may_be_paused() const { return !ended_ && paused_; }
   std::int64_t last_seq() const { return last_seq_; }
   /// The message of `may_be_paused`.
-  const v1::Message& calling_message() const { return calling_; }
+  const v1::Message& calling_message() const {
+    return calling_ ? *calling_ : v1::Message::default_instance();
+  }
 
 private:
   bool passes_over(const v1::TurnEvent& event);
 
   std::string after_call_;
   std::int64_t last_seq_ = 0;
-  v1::Message calling_;
+  std::unique_ptr<v1::Message> calling_; // most turns ask for no tools
   bool begun_ = false;
   bool paused_ = false;
   bool ended_ = false;

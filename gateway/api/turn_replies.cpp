@@ -21,7 +21,7 @@ constexpr std::chrono::milliseconds slow_reader_pause{20};
 /// Asks for the turn's status, which also takes the subscription up again where its session lost
 /// it. True when the turn waits for tool results and nothing came meanwhile.
 asio::awaitable<bool> is_paused(const api_request& r, turn_read& read) {
-  auto context = r.context;
+  auto context = r.x.context();
   auto turn = co_await read.feed->subscribe(std::move(context), 0, r.api->request_limit);
   bool waits = turn && (*turn)->status() == v1::TURN_STATUS_AWAITING_TOOLS;
   co_return waits&& read.reading.may_be_paused();
@@ -130,7 +130,8 @@ struct gathered {
   }
 };
 
-asio::awaitable<void> reply_gathered(api_request r, v1::TurnAccepted accepted, gathered all) {
+asio::awaitable<void> reply_gathered(const api_request& r, const v1::TurnAccepted& accepted,
+                                     gathered& all) {
   auto answer = to_json(accepted);
   answer["messages"] = std::move(all.messages);
   if (all.end->has_finished()) {
@@ -197,12 +198,12 @@ json to_json(const v1::TurnAccepted& accepted) {
           {"duplicate", accepted.duplicate()}};
 }
 
-asio::awaitable<void> send_events(api_request r, turn_read read,
-                                  std::optional<v1::TurnAccepted> accepted) {
+asio::awaitable<void> send_events(const api_request& r, turn_read& read) {
   auto stream = co_await r.x.start_events();
-  if (accepted) {
-    auto data = dump_json(to_json(*accepted));
+  if (read.accepted) {
+    auto data = dump_json(to_json(*read.accepted));
     stream->send("accepted", data, event_id(read.turn_id, 0));
+    read.accepted.reset();
   }
   auto over = co_await pump_events(r, read, *stream);
   read.feed->close();
@@ -210,7 +211,7 @@ asio::awaitable<void> send_events(api_request r, turn_read read,
     co_await stream->finish();
 }
 
-asio::awaitable<void> send_whole(api_request r, turn_read read, v1::TurnAccepted accepted) {
+asio::awaitable<void> send_whole(const api_request& r, turn_read& read) {
   gathered all;
   bool left = false;
   asio::steady_timer alarm{r.x.shard().context()};
@@ -225,7 +226,7 @@ asio::awaitable<void> send_whole(api_request r, turn_read read, v1::TurnAccepted
   if (left)
     co_return;
   if (all.end) {
-    co_await reply_gathered(std::move(r), std::move(accepted), std::move(all));
+    co_await reply_gathered(r, *read.accepted, all);
     co_return;
   }
   auto err = make_error(read.feed->broken() ? ec::overloaded : ec::deadline_exceeded,

@@ -8,7 +8,6 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include <memory>
-#include <optional>
 #include <string>
 
 namespace troupe::gateway {
@@ -19,16 +18,16 @@ struct turn_read {
   std::string conversation_id;
   std::string turn_id;
   turn_reading reading;
+  std::unique_ptr<v1::TurnAccepted> accepted; // of a message that was posted
 };
 
 nlohmann::json to_json(const v1::TurnAccepted& accepted);
 
 /// Sends the turn's events until it ends or pauses, or the client leaves or is too slow. The turn
-/// goes on then. `accepted` comes first, if it is there.
-asio::awaitable<void> send_events(api_request r, turn_read read,
-                                  std::optional<v1::TurnAccepted> accepted);
+/// goes on then. That it was accepted comes first, if it was posted. Both arguments outlive it.
+asio::awaitable<void> send_events(const api_request& r, turn_read& read);
 
-/// Waits for the turn's end or pause and answers with all of it.
-asio::awaitable<void> send_whole(api_request r, turn_read read, v1::TurnAccepted accepted);
+/// Waits for the end or pause of a turn that was posted and answers with all of it.
+asio::awaitable<void> send_whole(const api_request& r, turn_read& read);
 
 } // namespace troupe::gateway

@@ -15,12 +15,15 @@ bool wants_events(const exchange& x) {
   return x.header("accept").find("text/event-stream") != std::string_view::npos;
 }
 
-turn_read open_turn(const api_request& r, std::string conversation_id, std::string turn_id,
-                    std::string after_call = {}) {
-  auto feed = turn_feed::open(r.x.shard(), r.api->region, conversation_id, turn_id,
-                              r.api->backlog_bytes_max);
-  return {std::move(feed), std::move(conversation_id), std::move(turn_id),
-          turn_reading{std::move(after_call)}};
+std::unique_ptr<turn_read> open_turn(const api_request& r, std::string conversation_id,
+                                     std::string turn_id, std::string after_call = {}) {
+  auto read = std::make_unique<turn_read>();
+  read->feed = turn_feed::open(r.x.shard(), r.api->region, conversation_id, turn_id,
+                               r.api->backlog_bytes_max);
+  read->conversation_id = std::move(conversation_id);
+  read->turn_id = std::move(turn_id);
+  read->reading = turn_reading{std::move(after_call)};
+  return read;
 }
 
 /// The command of a POST.
@@ -46,25 +49,15 @@ caf::expected<v1::PostMessage> read_post_request(const api_request& r) {
   return command;
 }
 
-asio::awaitable<void> answer_post(api_request r, v1::TurnAccepted accepted,
-                                  std::string after_call) {
-  auto read = open_turn(r, accepted.conversation_id(), accepted.turn_id(), std::move(after_call));
-  auto context = r.context;
-  auto turn = co_await read.feed->subscribe(std::move(context), 0, r.api->request_limit);
-  if (!turn)
-    co_await reply_error(r.x, turn.error());
-  else if (wants_events(r.x))
-    co_await send_events(std::move(r), std::move(read), std::move(accepted));
-  else
-    co_await send_whole(std::move(r), std::move(read), std::move(accepted));
-}
-
-asio::awaitable<void> post_message(api_request r) {
+/// Posts the command and subscribes to its turn; null when the request is answered already. What it
+/// takes to get there is gone when the turn is read, which takes long.
+asio::awaitable<std::unique_ptr<turn_read>> begin_turn(api_request& r) {
+  std::unique_ptr<turn_read> none;
   auto wait = read_query_flag("wait", r.x.query("wait"), true);
   auto command = wait ? read_post_request(r) : caf::expected<v1::PostMessage>{wait.error()};
   if (!command) {
     co_await reply_error(r.x, command.error());
-    co_return;
+    co_return none;
   }
   // Tool results go on with a turn that was read already, up to the calls.
   std::string after_call;
@@ -75,14 +68,31 @@ asio::awaitable<void> post_message(api_request r) {
                                            std::move(message));
   if (!answer) {
     co_await reply_error(r.x, answer.error());
-    co_return;
+    co_return none;
   }
-  v1::TurnAccepted accepted = **answer;
+  const v1::TurnAccepted& accepted = **answer;
   r.x.note("turn", accepted.turn_id());
-  if (*wait)
-    co_await answer_post(std::move(r), std::move(accepted), std::move(after_call));
-  else
+  if (!*wait) {
     co_await reply_json(r.x, 202, to_json(accepted));
+    co_return none;
+  }
+  auto read = open_turn(r, accepted.conversation_id(), accepted.turn_id(), std::move(after_call));
+  read->accepted = std::make_unique<v1::TurnAccepted>(accepted);
+  auto context = r.context;
+  auto turn = co_await read->feed->subscribe(std::move(context), 0, r.api->request_limit);
+  if (turn)
+    co_return read;
+  co_await reply_error(r.x, turn.error());
+  co_return none;
+}
+
+asio::awaitable<void> post_message(api_request r) {
+  auto read = co_await begin_turn(r);
+  r.context = v1::Context{};
+  if (read && wants_events(r.x))
+    co_await send_events(r, *read);
+  else if (read)
+    co_await send_whole(r, *read);
 }
 
 caf::error no_such_turn() {
@@ -98,7 +108,9 @@ caf::error check_turn_ids(const exchange& x) {
   return {};
 }
 
-asio::awaitable<void> read_events(api_request r) {
+/// Subscribes to the turn of the path; null when the request is answered already.
+asio::awaitable<std::unique_ptr<turn_read>> take_up_turn(api_request& r) {
+  std::unique_ptr<turn_read> none;
   auto err = check_turn_ids(r.x);
   std::int64_t after = 0;
   if (!err) {
@@ -110,15 +122,22 @@ asio::awaitable<void> read_events(api_request r) {
   }
   if (err) {
     co_await reply_error(r.x, err);
-    co_return;
+    co_return none;
   }
   auto read = open_turn(r, std::string{r.x.param("id")}, std::string{r.x.param("turn")});
   auto context = r.context;
-  auto turn = co_await read.feed->subscribe(std::move(context), after, r.api->request_limit);
-  if (!turn)
-    co_await reply_error(r.x, turn.error());
-  else
-    co_await send_events(std::move(r), std::move(read), std::nullopt);
+  auto turn = co_await read->feed->subscribe(std::move(context), after, r.api->request_limit);
+  if (turn)
+    co_return read;
+  co_await reply_error(r.x, turn.error());
+  co_return none;
+}
+
+asio::awaitable<void> read_events(api_request r) {
+  auto read = co_await take_up_turn(r);
+  r.context = v1::Context{};
+  if (read)
+    co_await send_events(r, *read);
 }
 
 /// The turn as the store has it: its events are not wanted.

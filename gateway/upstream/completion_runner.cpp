@@ -1,6 +1,5 @@
 #include "gateway/upstream/completion_runner.hpp"
 
-#include "gateway/upstream/demo_reply.hpp"
 #include "gateway/upstream/token_count.hpp"
 #include "messages/clock.hpp"
 #include "messages/log.hpp"
@@ -37,6 +36,13 @@ std::string last_user_text(const v1::StartCompletion& start) {
   return {};
 }
 
+std::int64_t demo_prompt_tokens(const v1::StartCompletion& start) {
+  std::int64_t tokens = 0;
+  for (const auto& text : prompt_texts(start))
+    tokens += demo_reply::count_tokens(text);
+  return tokens;
+}
+
 } // namespace
 
 completion_runner::completion_runner(upstream_shard where, tokenizer_actor tokenizer,
@@ -47,6 +53,7 @@ completion_runner::completion_runner(upstream_shard where, tokenizer_actor token
 
 void completion_runner::start(StartCompletion command, completion_sink_actor sink) {
   auto one = std::make_shared<running_completion>();
+  one->id = command->completion_id();
   one->start = std::move(command);
   one->sink = std::move(sink);
   asio::dispatch(where_.shard->context(),
@@ -68,42 +75,41 @@ void completion_runner::cancel(std::string completion_id) {
 }
 
 void completion_runner::launch(running_ptr one) {
-  auto id = one->start->completion_id();
-  if (!running_.emplace(id, one).second) {
+  if (!running_.emplace(one->id, one).second) {
     count_running_->fetch_sub(1);
-    log_warn("completion_started_twice", {{"completion_id", id}});
+    log_warn("completion_started_twice", {{"completion_id", one->id}});
     return;
   }
   auto ended = [self = shared_from_this(), one](std::exception_ptr thrown) {
     self->count_running_->fetch_sub(1);
-    auto found = self->running_.find(one->start->completion_id());
+    auto found = self->running_.find(one->id);
     if (found != self->running_.end() && found->second == one)
       self->running_.erase(found);
     if (!thrown)
       return;
-    log_error("completion_threw", {{"completion_id", one->start->completion_id()}});
+    log_error("completion_threw", {{"completion_id", one->id}});
     auto events = self->events_for(*one);
     auto* failed = events.add_events()->mutable_failed();
     set_failure(*failed->mutable_failure(), make_error(ec::internal));
     failed->set_after_first_byte(one->told_content);
     self->send(*one, std::move(events));
   };
-  asio::co_spawn(where_.shard->context(), run(std::move(one)), std::move(ended));
+  auto& io = where_.shard->context();
+  if (const auto* section = demo_of(*one))
+    asio::co_spawn(io, run_demo(std::move(one), demo_options_of(*section)), std::move(ended));
+  else
+    asio::co_spawn(io, run_upstream(std::move(one)), std::move(ended));
 }
 
-asio::awaitable<void> completion_runner::run(running_ptr one) {
-  const auto& route = one->start->route();
-  const auto* first =
-      route.targets().empty() ? nullptr : where_.calls->find(route.targets(0).deployment());
-  if (first != nullptr && first->dialect == "demo") {
-    auto section = *first;
-    co_await run_demo(*one, section);
-  } else {
-    co_await run_upstream(*one);
-  }
+/// The demo that answers in process, if the route begins with one.
+const config::upstream_section* completion_runner::demo_of(const running_completion& one) const {
+  const auto& targets = one.start->route().targets();
+  const auto* first = targets.empty() ? nullptr : where_.calls->find(targets[0].deployment());
+  return first != nullptr && first->dialect == "demo" ? first : nullptr;
 }
 
-asio::awaitable<void> completion_runner::run_upstream(running_completion& one) {
+asio::awaitable<void> completion_runner::run_upstream(running_ptr shared) {
+  auto& one = *shared;
   const auto& start = *one.start;
   const dialect* speaks = find_dialect("openai");
   upstream_call request;
@@ -225,15 +231,13 @@ asio::awaitable<v1::Usage> completion_runner::count(const running_completion& on
 }
 
 /// The demo in process: no bytes of any protocol in between.
-asio::awaitable<void> completion_runner::run_demo(running_completion& one,
-                                                  const config::upstream_section& section) {
-  auto options = demo_options_of(section);
-  const auto& start = *one.start;
-  const auto& target = start.route().targets(0);
-  demo_reply reply{last_user_text(start), options};
-  std::int64_t prompt_tokens = 0;
-  for (const auto& text : prompt_texts(start))
-    prompt_tokens += demo_reply::count_tokens(text);
+asio::awaitable<void> completion_runner::run_demo(running_ptr shared, demo_options options) {
+  auto& one = *shared;
+  auto reply = std::make_unique<demo_reply>(last_user_text(*one.start), options);
+  auto prompt_tokens = demo_prompt_tokens(*one.start);
+  std::string deployment = one.start->route().targets(0).deployment();
+  std::string model = one.start->route().targets(0).upstream_model();
+  one.start = {};
   asio::steady_timer timer{where_.shard->context()};
   one.stop.on_cancel([&] { timer.cancel(); });
   auto due = clock::now() + milliseconds{options.latency_ms};
@@ -250,10 +254,10 @@ asio::awaitable<void> completion_runner::run_demo(running_completion& one,
     if (one.stop.cancelled())
       co_return;
     auto events = events_for(one);
-    tell_started(one, events, target.deployment(), target.upstream_model());
+    tell_started(one, events, deployment, model);
     std::string text;
     do {
-      auto token = reply.next();
+      auto token = reply->next();
       ended = token.empty();
       text += token;
       due += between;
@@ -263,9 +267,9 @@ asio::awaitable<void> completion_runner::run_demo(running_completion& one,
     one.told_content = true;
     if (ended) {
       auto* finished = events.add_events()->mutable_finished();
-      finished->set_finish_reason(std::string{reply.finish_reason()});
-      *finished->mutable_usage() = reply.usage(prompt_tokens);
-      finished->set_model(target.upstream_model());
+      finished->set_finish_reason(std::string{reply->finish_reason()});
+      *finished->mutable_usage() = reply->usage(prompt_tokens);
+      finished->set_model(model);
     }
     send(one, std::move(events));
   }
@@ -274,7 +278,7 @@ asio::awaitable<void> completion_runner::run_demo(running_completion& one,
 
 v1::CompletionEvents completion_runner::events_for(const running_completion& one) const {
   v1::CompletionEvents events;
-  events.set_completion_id(one.start->completion_id());
+  events.set_completion_id(one.id);
   return events;
 }
 

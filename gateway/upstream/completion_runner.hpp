@@ -1,6 +1,7 @@
 // Runs completions on one shard: asks the upstream, decodes, counts, tells the sink.
 #pragma once
 
+#include "gateway/upstream/demo_reply.hpp"
 #include "gateway/upstream/dialect.hpp"
 #include "gateway/upstream/upstream_service.hpp"
 
@@ -13,7 +14,8 @@ namespace troupe::gateway {
 
 /// One completion, from its start to its last event.
 struct running_completion {
-  StartCompletion start;
+  std::string id;
+  StartCompletion start; // empty once it is not needed any more
   completion_sink_actor sink;
   cancellation stop;
   bool told_started = false;
@@ -35,9 +37,9 @@ private:
   using running_ptr = std::shared_ptr<running_completion>;
 
   void launch(running_ptr one);
-  asio::awaitable<void> run(running_ptr one);
-  asio::awaitable<void> run_upstream(running_completion& one);
-  asio::awaitable<void> run_demo(running_completion& one, const config::upstream_section& section);
+  const config::upstream_section* demo_of(const running_completion& one) const;
+  asio::awaitable<void> run_upstream(running_ptr shared);
+  asio::awaitable<void> run_demo(running_ptr shared, demo_options options);
   asio::awaitable<void> relay(running_completion& one, upstream_answer& answer,
                               completion_decoder& decoder);
   asio::awaitable<void> finish(running_completion& one, const completion_decoder& decoder,

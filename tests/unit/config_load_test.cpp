@@ -296,6 +296,15 @@ TEST_CASE("keys that contradict each other are refused") {
              "channels.onebot.0.access_token: is needed"));
 }
 
+TEST_CASE("the demo takes its pace as base_url, and nobody else does") {
+  for (auto url : {"demo://", "demo://?tokens_per_s=1&tokens=500", ""})
+    CHECK(
+        from(std::string{"upstreams: [{name: a, dialect: demo, base_url: '"} + url + "'}]\n").ok());
+  CHECK(!from("upstreams: [{name: a, dialect: demo, base_url: 'demo://host'}]\n").ok());
+  CHECK(says(from("upstreams: [{name: a, base_url: 'demo://?tokens=5'}]\n"),
+             "upstreams.0.base_url: is for dialect demo only"));
+}
+
 TEST_CASE("addresses and URLs of the wrong form are refused") {
   for (auto listen : {"8080", ":8080", "127.0.0.1", "127.0.0.1:99999", "example.com:80", "::1:80",
                       "[::1]", "127.0.0.1:80x", "''"})
