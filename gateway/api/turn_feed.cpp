@@ -4,6 +4,12 @@
 
 namespace troupe::gateway {
 
+namespace {
+
+constexpr std::size_t taken_kept_max = 64; // batches that are taken, until there is room to gain
+
+} // namespace
+
 turn_feed::turn_feed(io_shard& shard, session_region_actor region, std::string conversation_id,
                      std::string turn_id, std::size_t backlog_bytes_max) :
     shard_(shard),
@@ -43,8 +49,8 @@ turn_feed::subscribe(v1::Context context, std::int64_t after_seq, std::chrono::m
 }
 
 const v1::TurnEvent* turn_feed::next() {
-  while (!waiting_.empty()) {
-    const auto& events = waiting_.front().events->events();
+  while (first_ < waiting_.size()) {
+    const auto& events = waiting_[first_].events->events();
     if (at_ == events.size()) {
       drop_front();
       continue;
@@ -56,12 +62,25 @@ const v1::TurnEvent* turn_feed::next() {
       return &event;
     }
   }
+  drop_all(); // a reader waits most of the time
   return nullptr;
 }
 
 void turn_feed::drop_front() {
-  waiting_bytes_ -= waiting_.front().bytes;
-  waiting_.pop_front();
+  auto& front = waiting_[first_++];
+  waiting_bytes_ -= front.bytes;
+  front.events = {};
+  at_ = 0;
+  if (first_ >= taken_kept_max) {
+    waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(first_));
+    first_ = 0;
+  }
+}
+
+void turn_feed::drop_all() {
+  std::vector<batch>{}.swap(waiting_);
+  first_ = 0;
+  waiting_bytes_ = 0;
   at_ = 0;
 }
 
@@ -92,11 +111,8 @@ void turn_feed::take(caf::message& content) {
   } else {
     broken_ = true; // the mailbox was at its bound
   }
-  if (broken_) {
-    waiting_.clear();
-    waiting_bytes_ = 0;
-    at_ = 0;
-  }
+  if (broken_)
+    drop_all();
   if (auto handler = on_events_)
     handler();
 }

@@ -4,10 +4,10 @@
 #include "gateway/server/io_shard.hpp"
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace troupe::gateway {
 
@@ -47,6 +47,7 @@ private:
 
   void take(caf::message& content);
   void drop_front();
+  void drop_all();
 
   io_shard& shard_;
   session_region_actor region_;
@@ -58,7 +59,8 @@ private:
     TurnEvents events;
     std::size_t bytes;
   };
-  std::deque<batch> waiting_;
+  std::vector<batch> waiting_; // those before first_ are taken
+  std::size_t first_ = 0;
   std::size_t waiting_bytes_ = 0;
   int at_ = 0; // in the first batch
   std::function<void()> on_events_;

@@ -59,7 +59,7 @@ asio::awaitable<bool> call::pass_events(body_stream& out) {
     }
     if (piece->empty())
       break;
-    out_.clear();
+    out_.reserve(piece->size() + 64);
     if (!parser_.feed(*piece, [this](const sse_event& event) { take_event(event); }))
       failure_ = make_error(ec::upstream_broken,
                             answer_->deployment() + ": an event of its stream is too long");
@@ -69,6 +69,7 @@ asio::awaitable<bool> call::pass_events(body_stream& out) {
     if (!out_.empty())
       if (auto left = co_await out.write(out_))
         co_return false;
+    std::string{}.swap(out_); // holds no memory while it waits
     if (text_.size() > options_->counted_bytes_max)
       co_await count_held_text();
     if (seen_.finished())

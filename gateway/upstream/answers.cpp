@@ -188,7 +188,7 @@ void live_answer::expect_end_within(std::chrono::milliseconds limit) {
 
 asio::awaitable<caf::expected<std::string_view>> live_answer::read() {
   if (given_)
-    parser_->body.clear();
+    std::string{}.swap(parser_->body); // not only cleared: a stream waits most of the time
   given_ = true;
   while (parser_->body.empty()) {
     if (parser_->is_done() || ended_)

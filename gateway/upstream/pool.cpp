@@ -175,7 +175,6 @@ asio::awaitable<caf::expected<link_ptr>> upstream_pool::dial(cancellation& stop,
 void upstream_pool::release(link_ptr x, bool keep) {
   watch_->remove(*x);
   if (keep && !closed_ && x->cut() == cut_reason::none) {
-    x->shrink();
     x->idle_since = clock::now();
     x->deadline = clock::time_point::max();
     idle_.push_back(std::move(x));

@@ -4,6 +4,7 @@ namespace troupe::gateway {
 
 namespace {
 
+constexpr std::size_t kept_bytes = 64; // between pieces, for nothing
 constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
 
 /// Where the first line ends, or npos.
@@ -123,6 +124,16 @@ void sse_parser::reset_event() {
   data_view_ = {};
   data_.clear();
   name_.clear();
+}
+
+// Between pieces it holds memory only for what is unfinished.
+void sse_parser::let_go() {
+  if (!has_data_ && data_.capacity() > kept_bytes)
+    std::string{}.swap(data_);
+  if ((line_used_ || line_.empty()) && line_.capacity() > kept_bytes) {
+    std::string{}.swap(line_);
+    line_used_ = false;
+  }
 }
 
 } // namespace troupe::gateway

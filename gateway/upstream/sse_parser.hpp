@@ -39,6 +39,7 @@ public:
       reset_event();
     }
     keep_views();
+    let_go();
     return !failed_;
   }
 
@@ -59,6 +60,7 @@ private:
   void add_data(std::string_view value);
   void keep_views();
   void reset_event();
+  void let_go();
 
   std::size_t max_;
   std::string line_;           // an unfinished line of earlier pieces

@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 
 #include <array>
-#include <cstring>
+#include <vector>
 
 namespace troupe::gateway {
 
@@ -71,37 +71,49 @@ asio::awaitable<upstream_link::error_code> upstream_link::write(std::string_view
   co_return error;
 }
 
+void upstream_link::consume(std::size_t bytes) {
+  begin_ += bytes;
+  if (begin_ == in_.size()) {
+    std::string{}.swap(in_); // most connections wait most of the time
+    begin_ = 0;
+  }
+}
+
+void upstream_link::keep(std::string_view bytes) {
+  in_.erase(0, begin_);
+  begin_ = 0;
+  in_.append(bytes);
+}
+
 asio::awaitable<upstream_link::error_code> upstream_link::fill() {
   if (cut_ != cut_reason::none)
     co_return asio::error::operation_aborted;
-  if (begin_ == end_)
-    begin_ = end_ = 0;
-  if (end_ == capacity_) {
-    if (begin_ != 0) {
-      std::memmove(in_.get(), in_.get() + begin_, end_ - begin_);
-    } else if (capacity_ == buffer_max) {
-      co_return asio::error::message_size;
-    } else {
-      auto larger = capacity_ == 0 ? buffer_first : capacity_ * 2;
-      std::unique_ptr<char[]> grown{new char[larger]};
-      std::memcpy(grown.get(), in_.get(), end_);
-      in_ = std::move(grown);
-      capacity_ = larger;
-    }
-    end_ -= begin_;
-    begin_ = 0;
-  }
+  if (buffered().size() >= buffer_max)
+    co_return asio::error::message_size;
   error_code error;
-  auto room = asio::buffer(in_.get() + end_, capacity_ - end_);
-  std::size_t bytes = 0; // GCC 12 miscompiles co_await in a conditional expression
-  if (tls_)
-    bytes = co_await tls_->async_read_some(room, into(error));
-  else
-    bytes = co_await socket_.async_read_some(room, into(error));
-  end_ += bytes;
+  if (tls_) {
+    if (!tls_room_)
+      tls_room_.reset(new char[tls_read_bytes]);
+    auto room = asio::buffer(tls_room_.get(), tls_read_bytes);
+    auto bytes = co_await tls_->async_read_some(room, into(error));
+    keep({tls_room_.get(), bytes});
+  } else {
+    // A connection that waits holds no buffer: thousands of streams share their thread's.
+    do {
+      co_await socket_.async_wait(socket_type::wait_read, into(error));
+      if (!error && cut_ == cut_reason::none)
+        read_now(error);
+    } while (error == asio::error::would_block || error == asio::error::try_again);
+  }
   if (cut_ != cut_reason::none)
     co_return asio::error::operation_aborted;
   co_return error;
+}
+
+void upstream_link::read_now(error_code& error) {
+  thread_local std::vector<char> room(read_bytes);
+  auto bytes = socket_.read_some(asio::buffer(room), error);
+  keep({room.data(), bytes});
 }
 
 asio::awaitable<upstream_link::error_code> upstream_link::read_exactly(std::size_t bytes) {
@@ -134,18 +146,11 @@ void upstream_link::close() {
 }
 
 bool upstream_link::still_good() {
-  if (!socket_.is_open() || begin_ != end_)
+  if (!socket_.is_open() || !buffered().empty())
     return false;
   char byte;
   auto got = ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
-}
-
-void upstream_link::shrink() {
-  if (capacity_ > buffer_first && begin_ == end_) {
-    in_.reset();
-    capacity_ = begin_ = end_ = 0;
-  }
 }
 
 } // namespace troupe::gateway

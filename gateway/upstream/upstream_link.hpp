@@ -48,10 +48,10 @@ public:
   /// As much of both as the socket takes at once, on plain connections; `written` says how much.
   error_code write_now(std::string_view head, std::string_view body, std::size_t& written);
 
-  /// Reads what there is into the buffer; waits for at least one byte.
+  /// Reads what there is; waits for at least one byte. What is read stays until it is consumed.
   asio::awaitable<error_code> fill();
-  std::string_view buffered() const { return {in_.get() + begin_, end_ - begin_}; }
-  void consume(std::size_t bytes) { begin_ += bytes; }
+  std::string_view buffered() const { return std::string_view{in_}.substr(begin_); }
+  void consume(std::size_t bytes);
 
   // Ending it.
 
@@ -66,8 +66,6 @@ public:
 
   /// False if the peer closed it, or sent what nobody asked for. One system call.
   bool still_good();
-  /// Gives back what a long answer made it grow.
-  void shrink();
 
   /// Until when what is being done must be done; looked at by the pool's sweep.
   clock::time_point deadline = clock::time_point::max();
@@ -86,16 +84,19 @@ private:
   asio::awaitable<error_code> read_exactly(std::size_t bytes);
   caf::error failure(const std::string& what, error_code why) const;
 
-  static constexpr std::size_t buffer_first = 4'096;
+  void keep(std::string_view bytes);
+  void read_now(error_code& error);
+
+  static constexpr std::size_t read_bytes = 65'536;
+  static constexpr std::size_t tls_read_bytes = 4'096;
   static constexpr std::size_t buffer_max = 131'072;
 
   asio::io_context& io_;
   socket_type socket_;
   std::unique_ptr<asio::ssl::stream<socket_type&>> tls_;
-  std::unique_ptr<char[]> in_;
-  std::size_t capacity_ = 0;
+  std::unique_ptr<char[]> tls_room_; // where TLS reads to
+  std::string in_;                   // read and not consumed, from begin_ on; else without memory
   std::size_t begin_ = 0;
-  std::size_t end_ = 0;
   asio::steady_timer* waiting_ = nullptr; // while it waits for something that is no socket
   clock::time_point give_up_ = clock::time_point::max(); // of the dialling as a whole
   cut_reason cut_ = cut_reason::none;
