@@ -77,6 +77,11 @@ void work_until_killed(const std::string& folder, const std::string& run) {
   ledger_options options{s.store(), {}, std::make_shared<usage_journal>(folder)};
   auto counts = options.counts;
   auto book = troupe::spawn(s.host(), ledger, std::move(options));
+  { // What the journal had is counted before anything is sent.
+    caf::scoped_actor self{s.system()};
+    self->request(book, 60s, RecordUsage{}, true)
+        .receive([](const Done&) {}, [](const caf::error&) { std::abort(); });
+  }
   for (int i = 0; i < chains; ++i)
     s.system().spawn(
         [&, i](caf::event_based_actor* self) { run_chain(self, s.store(), acks, i, run, 0); });
