@@ -154,7 +154,7 @@ struct keys_section {
 };
 
 struct ledger_section {
-  std::int64_t delay_ms = 20;
+  std::int64_t delay_ms = 100;
   std::int64_t batch_max = 1'000;
   std::int64_t buffer_max = 100'000;
 };

@@ -2,8 +2,8 @@
 
 #include "messages/log.hpp"
 
-#include <boost/crc.hpp>
 #include <fmt/format.h>
+#include <zlib.h>
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -34,9 +34,8 @@ std::uint32_t get_u32(const char* at) {
 }
 
 std::uint32_t crc_of(const char* data, std::size_t size) {
-  boost::crc_32_type crc;
-  crc.process_bytes(data, size);
-  return crc.checksum();
+  return static_cast<std::uint32_t>(
+      ::crc32(0, reinterpret_cast<const Bytef*>(data), static_cast<uInt>(size)));
 }
 
 void add_record(std::string& out, const v1::UsageRecord& record) {

@@ -37,7 +37,7 @@ private:
 
   std::shared_ptr<const model_router_options> options_;
   ModelList models_;
-  std::map<std::string, breaker> breakers_;           // by deployment
+  std::map<std::string, breaker> breakers_;       // by deployment
   std::unordered_map<std::string, Route> routes_; // by model, in configured order; bounded
 };
 

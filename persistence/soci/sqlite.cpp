@@ -97,6 +97,10 @@ private:
 
 std::unique_ptr<database> open_sqlite(const std::string& path, access mode,
                                       const sqlite_options& options) {
+  // A connection is one thread's at a time: SQLite need not lock it at every call.
+  static const int unlocked = sqlite::sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
+  if (unlocked != SQLITE_OK)
+    throw failure(ec::internal, "SQLite was in use before its threading mode was set");
   try {
     auto session =
         std::make_unique<soci::session>(soci::sqlite3, fmt::format("db=\"{}\" timeout=1", path));

@@ -133,6 +133,7 @@ struct ledger_fixture : account_fixture {
   ~ledger_fixture() { end(book); }
 
   void start(bool with_journal = false) {
+    limits.delay_ms = 20;
     ledger_options options{store, limits};
     if (with_journal)
       options.journal = std::make_shared<usage_journal>(dir.path());
