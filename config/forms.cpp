@@ -167,7 +167,7 @@ std::string check_listen(std::string_view text) {
 }
 
 std::string check_base_url(std::string_view text) {
-  if (text.empty() || text == "demo://" || text.starts_with("demo://?"))
+  if (text.empty() || text.starts_with("demo://?"))
     return {};
   auto url = parse_url(text);
   if (!url || (url->scheme != "http" && url->scheme != "https"))

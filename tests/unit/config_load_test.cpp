@@ -297,9 +297,9 @@ TEST_CASE("keys that contradict each other are refused") {
 }
 
 TEST_CASE("the demo takes its pace as base_url, and nobody else does") {
-  for (auto url : {"demo://", "demo://?tokens_per_s=1&tokens=500", ""})
-    CHECK(
-        from(std::string{"upstreams: [{name: a, dialect: demo, base_url: '"} + url + "'}]\n").ok());
+  auto l = from("upstreams: [{name: a, dialect: demo, base_url: 'demo://?tokens_per_s=1'}]\n");
+  CHECK_MESSAGE(l.ok(), to_string(l.problems));
+  CHECK(from("upstreams: [{name: a, dialect: demo}]\n").ok());
   CHECK(!from("upstreams: [{name: a, dialect: demo, base_url: 'demo://host'}]\n").ok());
   CHECK(says(from("upstreams: [{name: a, base_url: 'demo://?tokens=5'}]\n"),
              "upstreams.0.base_url: is for dialect demo only"));
