@@ -138,8 +138,10 @@ caf::expected<std::unique_ptr<node>> node::start(config::node_config config,
       return err;
     made->phase = v1::NODE_PHASE_READY;
     auto took_ms = (system_clock()->now_us() - made->started_us) / 1'000;
-    log_info("ready", {{"node", made->config.node.name}, {"url", made->url},
-                       {"ops_url", made->ops_url}, {"took_ms", took_ms}});
+    log_info("ready", {{"node", made->config.node.name},
+                       {"url", made->url},
+                       {"ops_url", made->ops_url},
+                       {"took_ms", took_ms}});
     return std::unique_ptr<node>{new node{std::move(made)}};
   } catch (const node_failure& e) {
     return e.error;

@@ -50,9 +50,9 @@ nlohmann::json node::parts::status() {
   }
   if (auto answer = ask_blocking<StoreStatus>(*system, store, ask_limit, GetStoreStatus{})) {
     const auto& s = **answer;
-    result["store"] = {{"backend", s.backend()},           {"schema_version", s.schema_version()},
-                       {"writable", s.writable()},         {"last_error", s.last_error()},
-                       {"commits", s.commits()},           {"rows_written", s.rows_written()}};
+    result["store"] = {{"backend", s.backend()},   {"schema_version", s.schema_version()},
+                       {"writable", s.writable()}, {"last_error", s.last_error()},
+                       {"commits", s.commits()},   {"rows_written", s.rows_written()}};
   }
   return result;
 }

@@ -41,8 +41,8 @@ struct yaml_node {
 /// Not YAML, or over a limit.
 class yaml_error : public std::runtime_error {
 public:
-  yaml_error(int line, int column, const std::string& text)
-      : std::runtime_error(text), line(line), column(column) {}
+  yaml_error(int line, int column, const std::string& text) :
+      std::runtime_error(text), line(line), column(column) {}
   int line;
   int column;
 };

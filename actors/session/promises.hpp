@@ -17,8 +17,8 @@ template <class Answer>
 class owed {
 public:
   owed() = default;
-  explicit owed(caf::typed_response_promise<Answer> promise)
-      : held_(std::make_shared<holder>(std::move(promise))) {}
+  explicit owed(caf::typed_response_promise<Answer> promise) :
+      held_(std::make_shared<holder>(std::move(promise))) {}
 
   void give(Answer answer) const {
     if (held_ && held_->promise.pending())

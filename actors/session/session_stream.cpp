@@ -22,8 +22,8 @@ caf::error error_of(const v1::Failure& failure) {
 class filter_output final : public stream_output {
 public:
   filter_output(session_state* session, std::weak_ptr<char> alive, std::int64_t step,
-                std::size_t index)
-      : session_(session), alive_(std::move(alive)), step_(step), index_(index) {}
+                std::size_t index) :
+      session_(session), alive_(std::move(alive)), step_(step), index_(index) {}
 
   void text(std::string_view text) override {
     auto* turn = live();
