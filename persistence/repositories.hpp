@@ -126,6 +126,8 @@ public:
   virtual ~ledger_repository() = default;
   /// False if its request id is there already: the first line stays as it is.
   virtual bool insert(const v1::UsageRecord& record) = 0;
+  /// The same for many at once, which costs less.
+  virtual void insert_all(const google::protobuf::RepeatedPtrField<v1::UsageRecord>& records) = 0;
   /// Newest first.
   virtual std::vector<v1::UsageRecord>
   list(const ledger_filter& filter, const std::optional<page_position>& after, int limit) = 0;

@@ -108,8 +108,8 @@ v1::Done record_usage(database& db, const v1::RecordUsage& command, const comman
     need_short(record.request_id(), key_length_max, "request_id");
     if (record.request_id().empty())
       throw failure(ec::invalid_argument, "a ledger line needs its request_id");
-    db.ledger().insert(record);
   }
+  db.ledger().insert_all(command.records());
   return {};
 }
 

@@ -96,6 +96,7 @@ class sql_ledger final : public ledger_repository {
 public:
   explicit sql_ledger(sql_session& sql);
   bool insert(const v1::UsageRecord& record) override;
+  void insert_all(const google::protobuf::RepeatedPtrField<v1::UsageRecord>& records) override;
   std::vector<v1::UsageRecord> list(const ledger_filter& filter,
                                     const std::optional<page_position>& after, int limit) override;
   ledger_sum sum(const ledger_filter& filter) override;
@@ -103,6 +104,7 @@ public:
 private:
   sql_session& sql_;
   std::string insert_;
+  std::string insert_rows_;
 };
 
 class sql_dedupe final : public dedupe_repository {

@@ -123,6 +123,10 @@ public:
       fn(row_view{st});
   }
 
+  /// For statements whose parameters are too many to be named one by one; `params` as `statement`
+  /// takes them.
+  statement& prepared(std::string_view sql, std::string_view params, std::string_view columns);
+
   /// Runs SQL once, unprepared.
   void run_once(const std::string& sql);
 
@@ -151,8 +155,6 @@ private:
     else
       st.set(i, std::string_view{value});
   }
-
-  statement& prepared(std::string_view sql, std::string_view params, std::string_view columns);
 
   struct text_hash {
     using is_transparent = void;

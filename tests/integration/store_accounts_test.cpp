@@ -356,5 +356,21 @@ TEST_CASE("a request is in the ledger once, and sums are of the whole range") {
     query.Clear();
     query.set_principal_id("p");
     CHECK(list_usage(db, query, now).records(0).SerializeAsString() == full.SerializeAsString());
+    record.Clear();
+    for (int i = 0; i < 50; ++i) { // in groups and alone
+      full.set_request_id("many" + std::to_string(i));
+      full.set_principal_id("q");
+      full.mutable_usage()->set_prompt_tokens(i);
+      *record.add_records() = full;
+    }
+    record_usage(db, record, now);
+    query.set_principal_id("q");
+    auto many = list_usage(db, query, now);
+    REQUIRE(many.records_size() == 50);
+    for (const auto& r : many.records()) {
+      full.set_request_id("many" + std::to_string(r.usage().prompt_tokens()));
+      full.mutable_usage()->set_prompt_tokens(r.usage().prompt_tokens());
+      CHECK(r.SerializeAsString() == full.SerializeAsString());
+    }
   });
 }
