@@ -226,7 +226,9 @@ void session_state::ask_model(open_turn& turn, v1::StartCompletion request) {
   step.open = true;
   request.set_completion_id(step.completion_id);
   // The longest part of a turn begins: it keeps only what it needs for that.
-  step.route = v1::Route{};
+  v1::Route kept;
+  kept.set_vocabulary(step.route.vocabulary()); // for counting, should no usage come
+  step.route = std::move(kept);
   if (history_.index_of(turn.turn.message_id()))
     turn.question.reset();
   self_

@@ -181,6 +181,7 @@ TEST_CASE_FIXTURE(session_fixture, "a stopped turn keeps its text so far") {
   CHECK(line.ending() == v1::ENDING_CLIENT_LEFT);
   CHECK(line.usage().estimated());
   CHECK(line.usage().completion_tokens() == 2);
+  CHECK(tokenizer->vocabulary == "o200k_base"); // the route's, long after it was asked for
   CHECK(line.usage().prompt_tokens() == 8); // "hello" in its frame, and what comes before a reply
   // What the upstream says afterwards is nobody's.
   upstream->last().send({said(" and more"), finished()});

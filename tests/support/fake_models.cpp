@@ -106,6 +106,7 @@ tokenizer_actor::behavior_type fake_tokenizer(self_pointer<tokenizer_actor, fake
     if (data->fail)
       return data->fail;
     ++data->calls;
+    data->vocabulary = x->vocabulary();
     v1::TokensCounted answer;
     std::int64_t total = 0;
     for (const auto& text : x->texts()) {

@@ -59,6 +59,7 @@ std::function<void(fake_call&)> echo();
 struct fake_tokenizer_data {
   int calls = 0;
   std::int64_t texts = 0;
+  std::string vocabulary; // of the last question
   caf::error fail;
 };
 struct fake_tokenizer_state {
