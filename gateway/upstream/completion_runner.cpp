@@ -204,7 +204,8 @@ asio::awaitable<void> completion_runner::finish(running_completion& one,
 
 asio::awaitable<void> completion_runner::fail(running_completion& one, caf::error err,
                                               const completion_decoder* decoder) {
-  if (one.stop.cancelled())
+  // Cancelled, and not by the one who asked: the node goes away, and the turn is not over.
+  if (one.stop.cancelled() || info(err).code == ec::cancelled)
     co_return;
   auto events = events_for(one);
   auto* failed = events.add_events()->mutable_failed();
