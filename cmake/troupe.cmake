@@ -8,7 +8,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # GCC 12 warns of code that its own inlining made up, in the standard library and in Boost.
   target_compile_options(troupe_options INTERFACE -fcoroutines -Wno-maybe-uninitialized
     -Wno-restrict -Wno-stringop-overflow -Wno-array-bounds -Wno-stringop-overread
-    -Wno-free-nonheap-object -Wno-dangling-pointer -Wno-nonnull)
+    -Wno-free-nonheap-object -Wno-dangling-pointer -Wno-nonnull -Wno-mismatched-new-delete)
 endif()
 if(TROUPE_SANITIZE)
   # CAF's headers trip -fsanitize=null.
