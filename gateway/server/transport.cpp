@@ -49,6 +49,8 @@ transport::transport(tcp::socket socket, tls_context* tls) : socket_(std::move(s
   socket_.non_blocking(true, ignored);
   if (tls != nullptr)
     tls_ = std::make_unique<tls_stream>(std::move(socket_), tls->impl_->context);
+  else
+    ready_.watch(socket_.native_handle());
 }
 
 transport::~transport() = default;
@@ -60,8 +62,7 @@ void transport::handshake(unique_call<void(error_code)> done) {
 
 void transport::when_readable(unique_call<void(error_code)> done) {
   if (!tls_) {
-    socket_.async_wait(tcp::socket::wait_read,
-                       [d = std::move(done)](error_code e) mutable { d(e); });
+    ready_.wait(socket_, std::move(done));
     return;
   }
   tls_->stream.async_read_some(asio::buffer(tls_->read), [t = tls_.get(), d = std::move(done)](
@@ -77,7 +78,7 @@ void transport::when_readable(unique_call<void(error_code)> done) {
 
 std::size_t transport::read_some(std::span<char> into, error_code& e) {
   if (!tls_)
-    return socket_.read_some(asio::buffer(into.data(), into.size()), e);
+    return ready_.read(socket_.native_handle(), into, e);
   auto n = std::min(into.size(), tls_->read_size - tls_->read_at);
   std::memcpy(into.data(), tls_->read.data() + tls_->read_at, n);
   tls_->read_at += n;
@@ -140,6 +141,11 @@ void transport::reset() {
   auto& lowest = tls_ ? tls_->stream.next_layer() : socket_;
   lowest.set_option(asio::socket_base::linger{true, 0}, ignored);
   lowest.close(ignored);
+}
+
+tcp::socket transport::take_plain() {
+  ready_.hand_over(socket_);
+  return std::move(socket_);
 }
 
 std::unique_ptr<transport::tls_stream> transport::take_tls() { return std::move(tls_); }

@@ -1,6 +1,7 @@
 // A connection's socket, plain or TLS. The plain way is a system call each; only TLS pays for TLS.
 #pragma once
 
+#include "gateway/server/readiness.hpp"
 #include "gateway/server/unique_call.hpp"
 
 #include <boost/asio/awaitable.hpp>
@@ -61,12 +62,13 @@ public:
   void reset();
 
   /// For protocols that go on without it: the socket is moved out.
-  tcp::socket take_plain() { return std::move(socket_); }
+  tcp::socket take_plain();
   struct tls_stream;
   std::unique_ptr<tls_stream> take_tls();
 
 private:
   tcp::socket socket_;
+  readiness ready_; // without TLS
   std::unique_ptr<tls_stream> tls_;
 };
 

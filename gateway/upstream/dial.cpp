@@ -100,6 +100,8 @@ asio::awaitable<caf::error> upstream_link::connect_to(const address_list& addres
       socket_.set_option(asio::ip::tcp::no_delay{true}, error);
       socket_.set_option(asio::socket_base::keep_alive{true}, error);
       socket_.non_blocking(true, error);
+      ready_ = {};
+      ready_.watch(socket_.native_handle());
       deadline = give_up_;
       co_return caf::error{};
     }

@@ -3,6 +3,7 @@
 #include "gateway/upstream/answer_parser.hpp"
 #include "messages/error.hpp"
 
+#include <boost/asio/deferred.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
@@ -100,7 +101,15 @@ asio::awaitable<upstream_link::error_code> upstream_link::fill() {
   } else {
     // A connection that waits holds no buffer: thousands of streams share their thread's.
     do {
-      co_await socket_.async_wait(socket_type::wait_read, into(error));
+      co_await asio::async_initiate<const asio::deferred_t, void()>(
+          [this](auto handler) {
+            ready_.wait(socket_, [this, h = std::move(handler)](error_code e) mutable {
+              wait_error_ = e;
+              std::move(h)();
+            });
+          },
+          asio::deferred);
+      error = wait_error_;
       if (!error && cut_ == cut_reason::none)
         read_now(error);
     } while (error == asio::error::would_block || error == asio::error::try_again);
@@ -112,7 +121,7 @@ asio::awaitable<upstream_link::error_code> upstream_link::fill() {
 
 void upstream_link::read_now(error_code& error) {
   thread_local std::vector<char> room(read_bytes);
-  auto bytes = socket_.read_some(asio::buffer(room), error);
+  auto bytes = ready_.read(socket_.native_handle(), room, error);
   keep({room.data(), bytes});
 }
 

@@ -2,6 +2,7 @@
 // thread.
 #pragma once
 
+#include "gateway/server/readiness.hpp"
 #include "gateway/upstream/endpoint.hpp"
 #include "gateway/upstream/resolver.hpp"
 
@@ -93,6 +94,8 @@ private:
 
   asio::io_context& io_;
   socket_type socket_;
+  readiness ready_; // without TLS
+  error_code wait_error_;
   std::unique_ptr<asio::ssl::stream<socket_type&>> tls_;
   std::unique_ptr<char[]> tls_room_; // where TLS reads to
   std::string in_;                   // read and not consumed, from begin_ on; else without memory
