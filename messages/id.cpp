@@ -28,10 +28,20 @@ std::uint64_t random64() {
   return engine();
 }
 
+constexpr auto byte_digits = [] {
+  std::array<std::array<char, 2>, 256> all{};
+  for (std::size_t i = 0; i < all.size(); ++i)
+    all[i] = {digits[i >> 4], digits[i & 0xf]};
+  return all;
+}();
+
+/// An even number of nibbles.
 void put_hex(std::string& out, std::uint64_t value, int nibbles) {
   std::array<char, 16> text;
-  for (int i = nibbles; i-- > 0; value >>= 4)
-    text[static_cast<std::size_t>(i)] = digits[value & 0xf];
+  for (int i = nibbles; i > 0; value >>= 8) {
+    i -= 2;
+    std::memcpy(text.data() + i, byte_digits[value & 0xff].data(), 2);
+  }
   out.append(text.data(), static_cast<std::size_t>(nibbles));
 }
 

@@ -19,6 +19,7 @@ namespace http = boost::beast::http;
 
 constexpr std::size_t method_max = 24;
 constexpr std::size_t length_digits_max = 18;
+constexpr std::size_t fields_expected = 16; // most requests have no more
 
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t'))
@@ -100,8 +101,7 @@ public:
     if (text.starts_with("\r\n"))
       text.remove_prefix(2);
     head_.text_ = text;
-    auto lines = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
-    head_.fields_.reserve(lines > 2 ? lines - 2 : 0);
+    head_.fields_.reserve(fields_expected);
     error_code e;
     auto taken = put({head_.text_.data(), head_.text_.size()}, e);
     if (why_ != refusal::none)

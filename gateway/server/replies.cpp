@@ -46,17 +46,18 @@ std::string_view reason_of(int status) {
   return reason.starts_with('<') ? "Other" : std::string_view{reason.data(), reason.size()};
 }
 
+void append_clean_field(std::string& out, std::string_view name, std::string_view value) {
+  out.append(name).append(": ").append(value).append("\r\n");
+}
+
 void append_field(std::string& out, std::string_view name, std::string_view value) {
-  out += name;
-  out += ": ";
-  auto at = out.size();
-  out += value;
-  for (; at < out.size(); ++at) {
+  auto at = out.size() + name.size() + 2;
+  append_clean_field(out, name, value);
+  for (auto end = out.size() - 2; at < end; ++at) {
     auto c = static_cast<unsigned char>(out[at]);
     if ((c < 0x20 && c != '\t') || c == 0x7f)
       out[at] = ' ';
   }
-  out += "\r\n";
 }
 
 std::string error_text(bool openai, std::string_view code, std::string_view openai_type,

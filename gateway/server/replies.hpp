@@ -13,6 +13,9 @@ namespace troupe::gateway {
 /// "Not Found" of 404.
 std::string_view reason_of(int status);
 
+/// Appends `name: value`; the value holds no control characters.
+void append_clean_field(std::string& out, std::string_view name, std::string_view value);
+
 /// Appends `name: value`; control characters in the value become spaces.
 void append_field(std::string& out, std::string_view name, std::string_view value);
 

@@ -160,10 +160,10 @@ std::string request_exchange::head_text(int status, std::string_view content_typ
   if (!content_type.empty())
     append_field(out, "Content-Type", content_type);
   if (length)
-    append_field(out, "Content-Length", std::to_string(*length));
+    append_clean_field(out, "Content-Length", std::to_string(*length));
   if (chunked)
     out += "Transfer-Encoding: chunked\r\n";
-  append_field(out, "X-Request-Id", request_id_);
+  append_clean_field(out, "X-Request-Id", request_id_);
   for (const auto& [name, value] : headers)
     if (is_token(name))
       append_field(out, name, value);
