@@ -14,6 +14,7 @@
 #include "actors/tokenizer/tokenizer.hpp"
 #include "cluster/guardian.hpp"
 #include "cluster/node_files.hpp"
+#include "cluster/node_metrics.hpp"
 #include "gateway/ops/gateway_metrics.hpp"
 #include "gateway/server/gateway.hpp"
 #include "gateway/upstream/resolver.hpp"
@@ -110,15 +111,16 @@ void node::parts::start_actors() {
   store_options storing{host, database, config.store, clock};
   store_writable = storing.writable;
   store = troupe::spawn(host, troupe::store, std::move(storing));
-  keyring = troupe::spawn(host, troupe::keyring, keyring_options{store, config.keys, clock});
-  ledger_options accounting{store, config.ledger, open_journal(config.node.data_dir)};
-  usage_counts = accounting.counts;
-  ledger = troupe::spawn(host, troupe::ledger, std::move(accounting));
+  keyring =
+      troupe::spawn(host, troupe::keyring, keyring_options{store, config.keys, clock, keys_fresh});
+  usage = std::make_shared<usage_intake>(config.ledger, open_journal(config.node.data_dir));
+  ledger = troupe::spawn(host, troupe::ledger, ledger_options{store, config.ledger, usage});
   tokenizer_options counting;
   counting.host = host;
   tokenizer = troupe::spawn(host, troupe::tokenizer, std::move(counting));
-  router = troupe::spawn(host, troupe::model_router,
-                         model_router_options{config.upstreams, config.models, clock});
+  router =
+      troupe::spawn(host, troupe::model_router,
+                    model_router_options{config.upstreams, config.models, clock, routes_fresh});
   outbox =
       troupe::spawn(host, troupe::outbox, outbox_options{store, clock, config.channels.outbox});
 }
@@ -129,7 +131,8 @@ void node::parts::start_gateway() {
   auto dns = std::make_shared<gateway::resolver>();
   for (auto* shard : http->shards()) {
     on_shard(*shard, [&] {
-      shards.push_back({shard, gateway::make_upstreams(*shard, {config.upstreams, router, dns})});
+      shards.push_back(
+          {shard, gateway::make_upstreams(*shard, {config.upstreams, router, dns, routes_fresh})});
     });
   }
   upstream = troupe::spawn(host, gateway::upstream_service,
@@ -166,7 +169,8 @@ void node::parts::start_ops() {
   ops = std::make_unique<gateway::ops::ops_server>(
       settings, ops_hooks(), actor_probes,
       std::vector<std::shared_ptr<prometheus::Collectable>>{
-          std::make_shared<gateway::ops::gateway_metrics>(http_probe)});
+          std::make_shared<gateway::ops::gateway_metrics>(http_probe),
+          std::make_shared<node_metrics>(usage->counts(), kept)});
   if (auto err = ops->start())
     throw node_failure{err};
   ops_url = ops->url();

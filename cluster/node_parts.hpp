@@ -3,11 +3,13 @@
 
 #include "cluster/node.hpp"
 #include "gateway/ops/ops_server.hpp"
+#include "gateway/server/kept_answers.hpp"
 #include "gateway/server/probe.hpp"
 #include "gateway/server/server.hpp"
 #include "gateway/upstream/upstream_service.hpp"
 #include "messages/actor.hpp"
 #include "messages/clock.hpp"
+#include "messages/freshness.hpp"
 #include "messages/interfaces.hpp"
 #include "messages/system.hpp"
 #include "persistence/database.hpp"
@@ -22,7 +24,7 @@
 
 namespace troupe {
 
-struct ledger_counts;
+class usage_intake;
 
 struct node::parts {
   parts(config::node_config given, node_callbacks given_callbacks);
@@ -57,12 +59,15 @@ struct node::parts {
 
   probes actor_probes;
   gateway::gateway_probe http_probe;
+  gateway::kept_probe kept;
   system_config actor_config;
   std::optional<caf::actor_system> system;
   actor_host host;
   persistence::database_factory_ptr database;
   std::shared_ptr<const std::atomic<bool>> store_writable; // as its last write said
-  std::shared_ptr<const ledger_counts> usage_counts;
+  std::shared_ptr<usage_intake> usage;
+  std::shared_ptr<freshness> keys_fresh = std::make_shared<freshness>();
+  std::shared_ptr<freshness> routes_fresh = std::make_shared<freshness>();
 
   store_actor store;
   keyring_actor keyring;

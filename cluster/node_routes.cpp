@@ -1,5 +1,5 @@
 // What the public port serves.
-#include "actors/account/ledger.hpp"
+#include "actors/account/usage_intake.hpp"
 #include "cluster/node_parts.hpp"
 #include "gateway/api/api_options.hpp"
 #include "gateway/api/documents.hpp"
@@ -11,7 +11,7 @@ namespace troupe {
 gateway::router node::parts::make_routes() {
   gateway::router routes;
   auto who = std::make_shared<const gateway::authenticator>(
-      gateway::authenticator_options{keyring, token, config.keys.required});
+      gateway::authenticator_options{keyring, token, config.keys.required, keys_fresh, &kept});
   gateway::api_options api{region, store, keyring, who};
   api.turn_limit = std::chrono::milliseconds{config.gateway.request_limit_ms};
   gateway::add_conversation_routes(routes, api);
@@ -19,13 +19,15 @@ gateway::router node::parts::make_routes() {
   gateway::openai_options openai;
   openai.who = who;
   openai.models = router;
-  openai.ledger = ledger;
+  openai.models_fresh = routes_fresh;
+  openai.usage = usage;
+  openai.probe = &kept;
   openai.tokenizer = tokenizer;
   openai.upstreams_of = [this](const gateway::io_shard& shard) {
     return shards.at(shard.index()).calls;
   };
   openai.not_now = [this]() -> caf::error {
-    if (usage_counts->buffered < config.ledger.buffer_max)
+    if (usage->counts()->buffered < config.ledger.buffer_max)
       return caf::none;
     return make_error(ec::store_unavailable, "usage cannot be written to the database, and no more "
                                              "of it can be held; try again later");

@@ -22,6 +22,7 @@ void keyring_state::init(keyring_options given) {
   limits.kept_us = options.limits.cache_ms * 1'000;
   limits.unknown_kept_us = std::min(limits.unknown_kept_us, limits.kept_us);
   cache = key_cache{limits};
+  options.fresh->change(true);
 }
 
 caf::result<Principal> keyring_state::decide(const Principal& principal, const std::string& scope) {
@@ -105,6 +106,7 @@ caf::result<Done> keyring_state::revoke(const RevokeApiKey& command) {
       .then(
           [this, promise, id = command->id()](const Done& done) mutable {
             cache.revoke(id);
+            options.fresh->change(true);
             promise.deliver(done);
           },
           [promise](caf::error& error) mutable { promise.deliver(std::move(error)); });

@@ -5,6 +5,7 @@
 #include "config/config.hpp"
 #include "messages/actor.hpp"
 #include "messages/clock.hpp"
+#include "messages/freshness.hpp"
 #include "messages/interfaces.hpp"
 
 #include <caf/result.hpp>
@@ -20,7 +21,8 @@ struct keyring_options {
   store_actor store;
   config::keys_section limits;
   wall_clock_ptr clock = system_clock();
-  std::int64_t store_limit_ms = 10'000; // of one look-up
+  std::shared_ptr<freshness> fresh = std::make_shared<freshness>(); // of principals
+  std::int64_t store_limit_ms = 10'000;                             // of one look-up
 };
 
 struct keyring_state {
@@ -50,8 +52,8 @@ struct keyring_state {
 
 /// Answers `Authorize` from its cache; each unknown hash is looked up once, however many ask. A
 /// store that is busy or away is `store_unavailable`, never `unauthenticated`. A key revoked here
-/// is refused from then on; one revoked on another node is known here for at most
-/// `limits.cache_ms`.
+/// is refused from then on, also by those who kept its answer; one revoked on another node is known
+/// here for at most `limits.cache_ms`.
 keyring_actor::behavior_type keyring(self_pointer<keyring_actor, keyring_state> self,
                                      keyring_options options);
 

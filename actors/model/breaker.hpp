@@ -42,6 +42,9 @@ public:
 
   int failures_in_a_row() const noexcept { return failures_; }
 
+  /// Closed, and a success would change nothing.
+  bool well() const noexcept { return failures_ == 0 && opened_ == 0 && open_until_ms_ == 0; }
+
 private:
   breaker_limits limits_;
   int failures_ = 0;

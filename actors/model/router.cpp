@@ -30,6 +30,12 @@ void model_router_state::start(std::shared_ptr<const model_router_options> optio
   models_ = listed_models(options_->upstreams, options_->models);
   for (const auto& x : options_->upstreams)
     breakers_.try_emplace(x.name, options_->breakers);
+  options_->fresh->change(true);
+}
+
+bool model_router_state::all_well() const {
+  return std::all_of(breakers_.begin(), breakers_.end(),
+                     [](const auto& x) { return x.second.well(); });
 }
 
 caf::error model_router_state::unknown(const std::string& model) const {
@@ -112,6 +118,8 @@ void model_router_state::report(const ReportOutcome& outcome) {
   else
     at->second.succeeded(); // it answers, be it a refusal
   auto after = at->second.state(now_ms);
+  if (bool well = all_well(); !well || !options_->fresh->steady())
+    options_->fresh->change(well);
   if (before != after)
     log_warn("breaker_changed", {{"deployment", at->first},
                                  {"from", to_string(before)},

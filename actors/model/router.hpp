@@ -5,6 +5,7 @@
 #include "config/config.hpp"
 #include "messages/actor.hpp"
 #include "messages/clock.hpp"
+#include "messages/freshness.hpp"
 #include "messages/interfaces.hpp"
 
 #include <map>
@@ -19,6 +20,8 @@ struct model_router_options {
   std::vector<config::upstream_section> upstreams; // in order of priority
   std::vector<config::model_section> models;
   wall_clock_ptr clock = system_clock();
+  /// Steady while every deployment answers: routes hold, and successes are no news.
+  std::shared_ptr<freshness> fresh = std::make_shared<freshness>();
   breaker_limits breakers;
 };
 
@@ -34,6 +37,7 @@ public:
 private:
   caf::error unknown(const std::string& model) const;
   const Route& known_route(const std::string& model);
+  bool all_well() const;
 
   std::shared_ptr<const model_router_options> options_;
   ModelList models_;

@@ -95,6 +95,7 @@ bool is_local_caller(std::string_view remote_address, std::string_view host,
 
 authenticator::authenticator(authenticator_options options) :
     options_(std::move(options)),
+    kept_(options_.fresh, kept_us),
     node_token_hash_(options_.node_token.empty() ? std::string{} : sha256(options_.node_token)) {
   options_.node_token.clear();
 }
@@ -102,6 +103,24 @@ authenticator::authenticator(authenticator_options options) :
 bool authenticator::is_node_token(const std::string& key_hash) const noexcept {
   return !node_token_hash_.empty()
          && CRYPTO_memcmp(node_token_hash_.data(), key_hash.data(), key_hash.size()) == 0;
+}
+
+const Principal* authenticator::recognise(exchange& x, std::string_view scope) const {
+  auto key = bearer_of(x.header("authorization"));
+  if (key.empty() || key.size() > key_bytes_max)
+    return nullptr;
+  const auto* who = kept_.find(x.shard(), sha256(key), x.started_us());
+  if (who == nullptr)
+    return nullptr;
+  const auto& scopes = (*who)->scopes();
+  auto ends_us = (*who)->expires_us();
+  if (std::find(scopes.begin(), scopes.end(), scope) == scopes.end()
+      || (ends_us != 0 && ends_us <= x.started_us()))
+    return nullptr;
+  if (options_.probe != nullptr)
+    options_.probe->principals.fetch_add(1, std::memory_order_relaxed);
+  x.set_principal(*who);
+  return who;
 }
 
 asio::awaitable<caf::expected<Principal>> authenticator::authorize(exchange& x,
@@ -125,6 +144,8 @@ asio::awaitable<caf::expected<Principal>> authenticator::authorize(exchange& x,
     x.set_principal(who);
     co_return who;
   }
+  auto stamp = kept_.stamp();
+  auto kept_as = hash;
   v1::Authorize question;
   *question.mutable_context() = x.context();
   question.set_key_hash(std::move(hash));
@@ -134,6 +155,7 @@ asio::awaitable<caf::expected<Principal>> authenticator::authorize(exchange& x,
       co_await ask<Principal>(x.shard(), options_.keyring, options_.limit, std::move(message));
   if (!answer)
     co_return std::move(answer.error());
+  kept_.keep(x.shard(), kept_as, *answer, stamp, x.started_us());
   x.set_principal(*answer);
   co_return answer;
 }

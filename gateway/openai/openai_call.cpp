@@ -59,8 +59,8 @@ caf::error unknown_model(const std::string& model, const std::vector<std::string
   return make_error(ec::model_not_found, std::move(text));
 }
 
-call::call(options_ptr options, exchange& x, const operation& what) :
-    options_(std::move(options)), x_(x), what_(what) {
+call::call(site_ptr site, exchange& x, const operation& what) :
+    site_(std::move(site)), options_(&site_->options), x_(x), what_(what) {
   record_.set_operation(std::string{what.name});
   record_.set_started_us(x.started_us());
   x_.on_disconnect([this] { stop_.cancel(); });
@@ -72,8 +72,17 @@ call::~call() {
 }
 
 asio::awaitable<void> call::serve() {
-  bool goes_on = co_await admit();
+  bool goes_on = true;
+  if (const auto* who = options_->who->recognise(x_, "openai"))
+    record_.set_principal_id((*who)->id());
+  else
+    goes_on = co_await authorize();
   if (goes_on)
+    if (auto err = take_request()) {
+      co_await reply_failure(x_, std::move(err));
+      goes_on = false;
+    }
+  if (goes_on && !know_route())
     goes_on = co_await find_route();
   if (goes_on)
     goes_on = co_await ask_upstream();
@@ -87,32 +96,46 @@ asio::awaitable<void> call::serve() {
     co_await pass_whole();
 }
 
-asio::awaitable<bool> call::admit() {
+asio::awaitable<bool> call::authorize() {
   std::string scope{"openai"};
   auto who = co_await options_->who->authorize(x_, std::move(scope));
-  caf::error err;
-  if (!who)
-    err = std::move(who.error());
-  else
-    err = read_request(x_.body(), facts_);
+  if (who) {
+    record_.set_principal_id((*who)->id());
+    co_return true;
+  }
+  co_await reply_failure(x_, std::move(who.error()));
+  co_return false;
+}
+
+caf::error call::take_request() {
+  auto err = read_request(x_.body(), facts_);
   if (!err && options_->not_now)
     err = options_->not_now();
   if (!err)
     calls_ = options_->upstreams_of(x_.shard());
   if (!err && !calls_)
     err = make_error(ec::draining, "the node is not ready; try again later");
-  if (err) {
-    co_await reply_failure(x_, std::move(err));
-    co_return false;
-  }
-  record_.set_principal_id((*who)->id());
+  if (err)
+    return err;
   record_.set_model(facts_.model);
   record_.set_streamed(facts_.stream && what_.streams);
   record_.set_request_id(std::string{x_.request_id()});
-  co_return true;
+  return {};
+}
+
+bool call::know_route() {
+  route_name_ = fmt::format("{}/{}", what_.name, facts_.model);
+  const auto* known = site_->routes.find(x_.shard(), route_name_, x_.started_us());
+  if (known == nullptr)
+    return false;
+  if (options_->probe != nullptr)
+    options_->probe->routes.fetch_add(1, std::memory_order_relaxed);
+  route_ = *known;
+  return true;
 }
 
 asio::awaitable<bool> call::find_route() {
+  auto stamp = site_->routes.stamp();
   v1::GetRoute query;
   *query.mutable_context() = x_.context();
   query.set_model(facts_.model);
@@ -121,6 +144,7 @@ asio::awaitable<bool> call::find_route() {
   auto route = co_await ask<Route>(x_.shard(), options_->models, options_->ask_limit, message);
   if (route) {
     route_ = std::move(*route);
+    site_->routes.keep(x_.shard(), route_name_, route_, stamp, x_.started_us());
     co_return true;
   }
   auto err = std::move(route.error());
@@ -227,9 +251,7 @@ void call::settle(v1::Ending ending, int status) {
   record_.set_ending(ending);
   record_.set_http_status(status);
   record_.set_total_us(system_clock()->now_us() - record_.started_us());
-  v1::RecordUsage message;
-  *message.add_records() = std::move(record_);
-  tell(x_.shard(), options_->ledger, RecordUsage{std::move(message)});
+  options_->usage->put(std::move(record_));
 }
 
 } // namespace troupe::gateway::openai

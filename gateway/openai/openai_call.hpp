@@ -12,7 +12,18 @@
 
 namespace troupe::gateway::openai {
 
-using options_ptr = std::shared_ptr<const openai_options>;
+/// What all calls share.
+struct openai_site {
+  explicit openai_site(openai_options given) :
+      options(std::move(given)), routes(options.models_fresh, routes_kept_us) {}
+
+  static constexpr std::int64_t routes_kept_us = 10'000'000;
+
+  const openai_options options;
+  mutable kept_answers<Route> routes; // by operation and model
+};
+
+using site_ptr = std::shared_ptr<openai_site>;
 
 /// What of the API is asked for.
 struct operation {
@@ -35,7 +46,7 @@ caf::error unknown_model(const std::string& model, const std::vector<std::string
 /// Lives in the handler's coroutine.
 class call {
 public:
-  call(options_ptr options, exchange& x, const operation& what);
+  call(site_ptr site, exchange& x, const operation& what);
   ~call();
   call(const call&) = delete;
   call& operator=(const call&) = delete;
@@ -43,8 +54,11 @@ public:
   asio::awaitable<void> serve();
 
 private:
+  caf::error take_request();
+  bool know_route();
+
   // Each false when the request is answered already.
-  asio::awaitable<bool> admit();
+  asio::awaitable<bool> authorize();
   asio::awaitable<bool> find_route();
   asio::awaitable<bool> ask_upstream();
 
@@ -62,11 +76,13 @@ private:
   void note_usage(const v1::Usage& usage) { *record_.mutable_usage() = usage; }
   void settle(v1::Ending ending, int status);
 
-  options_ptr options_;
+  site_ptr site_;
+  const openai_options* options_;
   exchange& x_;
   const operation& what_;
   cancellation stop_;
   request_facts facts_;
+  std::string route_name_; // among those kept
   Route route_;
   std::shared_ptr<upstreams> calls_;
   std::unique_ptr<upstream_answer> answer_;

@@ -9,7 +9,7 @@ namespace troupe::gateway {
 namespace {
 
 using nlohmann::json;
-using openai::options_ptr;
+using openai::site_ptr;
 
 json model_json(const v1::ModelInfo& model) {
   json out{{"id", model.id()},
@@ -41,8 +41,8 @@ asio::awaitable<std::optional<ModelList>> list(const openai_options& options, ex
   co_return std::nullopt;
 }
 
-asio::awaitable<void> list_models(options_ptr options, exchange& x) {
-  auto models = co_await list(*options, x);
+asio::awaitable<void> list_models(site_ptr site, exchange& x) {
+  auto models = co_await list(site->options, x);
   if (!models)
     co_return;
   json body{{"object", "list"}, {"data", json::array()}};
@@ -51,8 +51,8 @@ asio::awaitable<void> list_models(options_ptr options, exchange& x) {
   co_await reply_json(x, 200, body);
 }
 
-asio::awaitable<void> get_model(options_ptr options, exchange& x) {
-  auto models = co_await list(*options, x);
+asio::awaitable<void> get_model(site_ptr site, exchange& x) {
+  auto models = co_await list(site->options, x);
   if (!models)
     co_return;
   std::string id{x.param("model")};
@@ -69,18 +69,18 @@ asio::awaitable<void> get_model(options_ptr options, exchange& x) {
   co_await openai::reply_failure(x, std::move(err));
 }
 
-asio::awaitable<void> serve(options_ptr options, exchange& x, const openai::operation& what) {
-  openai::call one{std::move(options), x, what};
+asio::awaitable<void> serve(site_ptr site, exchange& x, const openai::operation& what) {
+  openai::call one{std::move(site), x, what};
   co_await one.serve();
 }
 
 } // namespace
 
 void add_openai_routes(router& routes, openai_options options) {
-  auto shared = std::make_shared<const openai_options>(std::move(options));
+  auto shared = std::make_shared<openai::openai_site>(std::move(options));
   auto with = [&](std::string name) {
     route_options route;
-    route.body_bytes_max = shared->body_bytes_max;
+    route.body_bytes_max = shared->options.body_bytes_max;
     route.name = std::move(name);
     route.openai_errors = true;
     return route;

@@ -45,6 +45,8 @@ void outcome_reporter::report(const std::string& deployment, try_result result, 
                               std::string_view error_code) const {
   if (closed || !router)
     return;
+  if (result == try_result::answered && fresh && fresh->steady())
+    return;
   v1::ReportOutcome outcome;
   outcome.set_deployment(deployment);
   outcome.set_ok(counts_as_ok(result));

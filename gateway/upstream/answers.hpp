@@ -15,6 +15,7 @@ namespace troupe::gateway {
 struct outcome_reporter {
   io_shard* shard = nullptr;
   model_router_actor router;
+  std::shared_ptr<const freshness> fresh; // steady: successes are no news
   bool closed = false;
 
   void report(const std::string& deployment, try_result result, int status,

@@ -72,6 +72,7 @@ public:
       random_(std::random_device{}()) {
     reporter_->shard = &shard;
     reporter_->router = std::move(options.router);
+    reporter_->fresh = std::move(options.fresh);
     update(std::move(options.sections));
   }
 

@@ -3,6 +3,7 @@
 
 #include "config/config.hpp"
 #include "gateway/server/io_shard.hpp"
+#include "messages/freshness.hpp"
 
 #include <functional>
 #include <memory>
@@ -120,6 +121,7 @@ struct upstreams_options {
   std::vector<config::upstream_section> sections;
   model_router_actor router; // hears of outcomes; may be empty
   std::shared_ptr<resolver> dns;
+  std::shared_ptr<const freshness> fresh; // the router's; null: it hears of every success
 };
 
 /// Problems of a section are logged here, and are the error of calls to it. On the shard's thread,

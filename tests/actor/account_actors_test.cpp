@@ -134,15 +134,17 @@ struct ledger_fixture : account_fixture {
 
   void start(bool with_journal = false) {
     limits.delay_ms = 20;
-    ledger_options options{store, limits};
-    if (with_journal)
-      options.journal = std::make_shared<usage_journal>(dir.path());
-    counts = options.counts;
-    book = troupe::spawn(host, ledger, std::move(options));
+    intake = std::make_shared<usage_intake>(
+        limits, with_journal ? std::make_shared<usage_journal>(dir.path()) : nullptr);
+    counts = intake->counts();
+    book = troupe::spawn(host, ledger, ledger_options{store, limits, intake});
     run();
   }
   /// Ends it without a flush, as kill -9 does.
-  void stop() { end(book); }
+  void stop() {
+    end(book);
+    intake.reset();
+  }
 
   void record(int from, int count) {
     v1::RecordUsage command;
@@ -154,6 +156,7 @@ struct ledger_fixture : account_fixture {
 
   test::temp_dir dir;
   config::ledger_section limits;
+  std::shared_ptr<usage_intake> intake;
   std::shared_ptr<ledger_counts> counts;
   ledger_actor book;
 };

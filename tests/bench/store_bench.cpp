@@ -202,7 +202,7 @@ void bench_journal(const std::string& folder) {
   *one.add_records() = test::usage_record(new_id(), new_id(), 1'700'000'000'000'000);
   auto start = steady::now();
   for (int i = 0; i < count; ++i) {
-    journal.append(one.records());
+    journal.append(one.records(0));
     if (i % 100 == 99)
       journal.turn_over();
   }
@@ -210,23 +210,20 @@ void bench_journal(const std::string& folder) {
 }
 
 void bench_ledger_actor(test::store_system& s, const std::string& folder, bool with_journal) {
-  ledger_options options{s.store(), {}};
-  if (with_journal)
-    options.journal = std::make_shared<usage_journal>(folder);
-  auto counts = options.counts;
-  auto book = troupe::spawn(s.host(), ledger, std::move(options));
+  config::ledger_section limits;
+  auto intake = std::make_shared<usage_intake>(
+      limits, with_journal ? std::make_shared<usage_journal>(folder) : nullptr);
+  auto counts = intake->counts();
+  auto book = troupe::spawn(s.host(), ledger, ledger_options{s.store(), limits, intake});
   constexpr std::uint64_t count = 200'000;
-  std::vector<RecordUsage> commands;
-  for (std::uint64_t i = 0; i < count; ++i) {
-    v1::RecordUsage command;
-    *command.add_records() = test::usage_record(new_id(), "p", 1'700'000'000'000'000);
-    commands.emplace_back(std::move(command));
-  }
+  std::vector<v1::UsageRecord> records;
+  for (std::uint64_t i = 0; i < count; ++i)
+    records.push_back(test::usage_record(new_id(), "p", 1'700'000'000'000'000));
   auto start = steady::now();
   for (std::uint64_t i = 0; i < count; ++i) {
-    caf::anon_send(book, commands[i]);
-    while (counts->taken + 50'000 < i) // stay within its buffer
+    while (counts->buffered > 50'000) // stay within its buffer
       std::this_thread::yield();
+    intake->put(std::move(records[i]));
   }
   while (counts->written + counts->dropped < count)
     std::this_thread::sleep_for(1ms);

@@ -32,17 +32,9 @@ keyring_actor::behavior_type fake_keyring(self_pointer<keyring_actor, fake_keyri
   };
 }
 
-ledger_actor::behavior_type fake_ledger(self_pointer<ledger_actor, fake_ledger_state>,
-                                        std::shared_ptr<upstream_log> log) {
-  return {
-      [log](const RecordUsage& usage) {
-        std::lock_guard guard{log->mutex};
-        for (const auto& record : usage->records())
-          log->records.push_back(record);
-      },
-      [](const RecordUsage&, bool) -> Done { return {}; },
-      [](const ListUsage&) -> UsagePage { return {}; },
-  };
+void fake_ledger::put(v1::UsageRecord record) {
+  std::lock_guard guard{log->mutex};
+  log->records.push_back(std::move(record));
 }
 
 test_server::test_server(const actor_host& host) {
@@ -114,7 +106,7 @@ void openai_fixture::serve(
   openai_options api;
   api.who = std::make_shared<const authenticator>(std::move(who));
   api.models = models;
-  api.ledger = troupe::spawn(host, fake_ledger, log);
+  api.usage = std::make_shared<fake_ledger>(log);
   api.tokenizer = troupe::spawn(host, fake_tokenizer);
   api.upstreams_of = [this](const io_shard&) { return calls; };
   router api_routes;

@@ -19,11 +19,12 @@ struct fake_keyring_state {
 keyring_actor::behavior_type fake_keyring(self_pointer<keyring_actor, fake_keyring_state> self);
 
 /// Remembers records.
-struct fake_ledger_state {
-  static inline const char* name = "fake_ledger";
+struct fake_ledger final : persistence::usage_sink {
+  explicit fake_ledger(std::shared_ptr<upstream_log> to) : log(std::move(to)) {}
+  void put(v1::UsageRecord record) override;
+
+  std::shared_ptr<upstream_log> log;
 };
-ledger_actor::behavior_type fake_ledger(self_pointer<ledger_actor, fake_ledger_state> self,
-                                        std::shared_ptr<upstream_log> log);
 
 /// A server in this process, of one shard.
 struct test_server {

@@ -1,0 +1,58 @@
+#include "cluster/node_metrics.hpp"
+
+#include <prometheus/metric_family.h>
+
+#include <string>
+
+namespace troupe {
+
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+MetricFamily gauge(const char* name, const char* help, std::int64_t value) {
+  ClientMetric m;
+  m.gauge.value = static_cast<double>(value);
+  return {name, help, MetricType::Gauge, {m}};
+}
+
+void add_counter(MetricFamily& to, const char* label, const char* of, std::uint64_t value) {
+  ClientMetric m;
+  m.label.push_back({label, of});
+  m.counter.value = static_cast<double>(value);
+  to.metric.push_back(std::move(m));
+}
+
+} // namespace
+
+std::vector<MetricFamily> node_metrics::Collect() const {
+  MetricFamily records{"troupe_ledger_records_total",
+                       "Usage records by what became of them; unsafe: the journal took none.",
+                       MetricType::Counter,
+                       {}};
+  add_counter(records, "outcome", "taken", ledger_->taken);
+  add_counter(records, "outcome", "written", ledger_->written);
+  add_counter(records, "outcome", "dropped", ledger_->dropped);
+  add_counter(records, "outcome", "refused", ledger_->refused);
+  add_counter(records, "outcome", "unsafe", ledger_->unsafe);
+  MetricFamily retries{"troupe_ledger_retries_total",
+                       "Groups of usage records sent to the database again.",
+                       MetricType::Counter,
+                       {}};
+  retries.metric.emplace_back().counter.value = static_cast<double>(ledger_->retries.load());
+  MetricFamily kept{"troupe_gateway_kept_answers_total",
+                    "Answers of an actor used again instead of asking it.",
+                    MetricType::Counter,
+                    {}};
+  add_counter(kept, "type", "keyring", kept_.principals);
+  add_counter(kept, "type", "model_router", kept_.routes);
+  return {
+      std::move(records), std::move(retries), std::move(kept),
+      gauge("troupe_ledger_buffered", "Usage records not in the database yet.", ledger_->buffered),
+      gauge("troupe_ledger_journal_bytes", "Of usage records, in the journal's files.",
+            ledger_->journal_bytes)};
+}
+
+} // namespace troupe
