@@ -135,10 +135,11 @@ asio::awaitable<void> call::end_stream(body_stream& out) {
     append_usage_chunk(out_, head, record_.usage());
   }
   out_ += done_event;
+  // Before its end leaves: a kill in between must not lose the line.
+  settle(x_.disconnected() ? v1::ENDING_CLIENT_LEFT : v1::ENDING_FINISHED, 200);
   auto left = co_await out.write(out_);
   if (!left)
-    left = co_await out.finish();
-  settle(left ? v1::ENDING_CLIENT_LEFT : v1::ENDING_FINISHED, 200);
+    co_await out.finish();
   co_await drain(*answer_);
 }
 

@@ -267,3 +267,45 @@ TEST_CASE_FIXTURE(openai_fixture, "a hundred at once are all answered and all re
     tokens += r.usage().completion_tokens();
   CHECK(tokens == mock_stats()["completion_tokens"]);
 }
+
+TEST_CASE_FIXTURE(openai_fixture, "keys and routes are asked for once, until they hold no more") {
+  serve();
+  auto answered = [&] { return chat("mock", false).status == 200; };
+  CHECK(answered());
+  CHECK(kept.principals == 0);
+  CHECK(kept.routes == 0);
+  CHECK(answered());
+  CHECK(kept.principals == 1);
+  CHECK(kept.routes == 1);
+  CHECK(chat("mapped", false).status == 200); // another route, the same key
+  CHECK(kept.principals == 2);
+  CHECK(kept.routes == 1);
+  CHECK(post("/v1/embeddings", R"({"model":"mock","input":"x"})").status == 200);
+  CHECK(kept.routes == 1); // another operation
+
+  keys_fresh->change(true);
+  CHECK(answered());
+  CHECK(kept.principals == 3); // of the embedding; the key was asked for anew
+  routes_fresh->change(false);
+  auto routes_kept = kept.routes.load();
+  CHECK(answered());
+  CHECK(answered());
+  CHECK(kept.routes == routes_kept);
+  routes_fresh->change(true);
+  CHECK(answered());
+  CHECK(answered());
+  CHECK(kept.routes == routes_kept + 1);
+}
+
+TEST_CASE_FIXTURE(openai_fixture,
+                  "a key that is no good is never kept, nor mistaken for one that is") {
+  serve();
+  for (int i = 0; i < 2; ++i) {
+    CHECK(chat("mock", false).status == 200);
+    CHECK(post("/v1/chat/completions", chat_body("mock", false), "sk-wrong").status == 401);
+    CHECK(post("/v1/chat/completions", chat_body("mock", false), "sk-other").status == 403);
+    CHECK(post("/v1/chat/completions", chat_body("mock", false), "").status == 401);
+  }
+  CHECK(kept.principals == 1);
+  CHECK(log->records.size() == 2);
+}

@@ -103,9 +103,13 @@ void openai_fixture::serve(
   calls = make_upstreams(*troupe->server->shards()[0], std::move(up));
   authenticator_options who;
   who.keyring = troupe::spawn(host, fake_keyring);
+  who.fresh = keys_fresh;
+  who.probe = &kept;
   openai_options api;
   api.who = std::make_shared<const authenticator>(std::move(who));
   api.models = models;
+  api.models_fresh = routes_fresh;
+  api.probe = &kept;
   api.usage = std::make_shared<fake_ledger>(log);
   api.tokenizer = troupe::spawn(host, fake_tokenizer);
   api.upstreams_of = [this](const io_shard&) { return calls; };

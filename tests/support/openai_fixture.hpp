@@ -77,6 +77,9 @@ struct openai_fixture {
   actor_host host{&system, &all_probes};
   /// By model; "mock", "fault-*" go to main alone, "over-X" to main as fault-X and then to backup.
   std::map<std::string, v1::Route> routes;
+  std::shared_ptr<freshness> keys_fresh = std::make_shared<freshness>();
+  std::shared_ptr<freshness> routes_fresh = std::make_shared<freshness>();
+  gateway::kept_probe kept;
   std::unique_ptr<test_server> mock;
   std::unique_ptr<test_server> troupe;
   std::shared_ptr<gateway::upstreams> calls;
