@@ -21,6 +21,15 @@ struct pair_of_sockets {
     acceptor.accept(near);
     near.non_blocking(true);
     ready.watch(near.native_handle());
+    // The first wait is the kernel's, and the one after it may end for nothing: not of interest.
+    for (const char* text : {"1", "2"}) {
+      wait();
+      send(text);
+      poll();
+      read();
+    }
+    woken = 0;
+    woken_for_nothing = 0;
   }
 
   /// Reads at most `room` bytes; "" if nothing is there, "<end>" at the end.
@@ -81,7 +90,7 @@ TEST_CASE_FIXTURE(pair_of_sockets,
     CHECK(woken == before + 1);
     CHECK(read() == "more");
   }
-  CHECK(woken_for_nothing <= 1); // after the first wait, which was the kernel's
+  CHECK(woken_for_nothing == 0);
 }
 
 TEST_CASE_FIXTURE(pair_of_sockets, "what came while nobody waited wakes who waits then") {
@@ -98,10 +107,11 @@ TEST_CASE_FIXTURE(pair_of_sockets, "what came while nobody waited wakes who wait
 }
 
 TEST_CASE_FIXTURE(pair_of_sockets, "an end that came with the last bytes is not missed") {
-  send("bye");
-  far.shutdown(tcp::socket::shutdown_send);
   wait();
   poll();
+  send("bye");
+  far.shutdown(tcp::socket::shutdown_send);
+  poll(); // one edge for all of it
   CHECK(read() == "bye");
   wait();
   poll();
@@ -110,9 +120,10 @@ TEST_CASE_FIXTURE(pair_of_sockets, "an end that came with the last bytes is not 
 }
 
 TEST_CASE_FIXTURE(pair_of_sockets, "what a small read left wakes at once") {
-  send("four");
   wait();
   poll();
+  send("four");
+  poll(); // one edge for all of it
   CHECK(read(2) == "fo");
   wait();
   poll();
@@ -140,9 +151,10 @@ TEST_CASE_FIXTURE(pair_of_sockets, "closing ends a wait") {
 }
 
 TEST_CASE_FIXTURE(pair_of_sockets, "who takes the socket over misses nothing of what was left") {
-  send("for you and for them");
   wait();
   poll();
+  send("for you and for them");
+  poll(); // one edge for all of it
   CHECK(read(7) == "for you");
   ready.hand_over(near);
   std::array<char, 64> room{};
