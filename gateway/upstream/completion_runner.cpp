@@ -6,9 +6,6 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/dispatch.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 namespace troupe::gateway {
 
@@ -49,6 +46,7 @@ completion_runner::completion_runner(upstream_shard where, tokenizer_actor token
                                      std::shared_ptr<std::atomic<std::size_t>> running) :
     where_(std::move(where)),
     tokenizer_(std::move(tokenizer)),
+    demo_(std::make_shared<demo_pacer>(where_.shard->context())),
     count_running_(std::move(running)) {}
 
 void completion_runner::start(StartCompletion command, completion_sink_actor sink) {
@@ -80,11 +78,12 @@ void completion_runner::launch(running_ptr one) {
     log_warn("completion_started_twice", {{"completion_id", one->id}});
     return;
   }
+  if (const auto* section = demo_of(*one)) {
+    run_demo(std::move(one), demo_options_of(*section));
+    return;
+  }
   auto ended = [self = shared_from_this(), one](std::exception_ptr thrown) {
-    self->count_running_->fetch_sub(1);
-    auto found = self->running_.find(one->id);
-    if (found != self->running_.end() && found->second == one)
-      self->running_.erase(found);
+    self->end(one);
     if (!thrown)
       return;
     log_error("completion_threw", {{"completion_id", one->id}});
@@ -94,11 +93,7 @@ void completion_runner::launch(running_ptr one) {
     failed->set_after_first_byte(one->told_content);
     self->send(*one, std::move(events));
   };
-  auto& io = where_.shard->context();
-  if (const auto* section = demo_of(*one))
-    asio::co_spawn(io, run_demo(std::move(one), demo_options_of(*section)), std::move(ended));
-  else
-    asio::co_spawn(io, run_upstream(std::move(one)), std::move(ended));
+  asio::co_spawn(where_.shard->context(), run_upstream(std::move(one)), std::move(ended));
 }
 
 /// The demo that answers in process, if the route begins with one.
@@ -232,49 +227,50 @@ asio::awaitable<v1::Usage> completion_runner::count(const running_completion& on
 }
 
 /// The demo in process: no bytes of any protocol in between.
-asio::awaitable<void> completion_runner::run_demo(running_ptr shared, demo_options options) {
-  auto& one = *shared;
-  auto reply = std::make_unique<demo_reply>(last_user_text(*one.start), options);
-  auto prompt_tokens = demo_prompt_tokens(*one.start);
-  std::string deployment = one.start->route().targets(0).deployment();
-  std::string model = one.start->route().targets(0).upstream_model();
-  one.start = {};
-  asio::steady_timer timer{where_.shard->context()};
-  one.stop.on_cancel([&] { timer.cancel(); });
-  auto due = clock::now() + milliseconds{options.latency_ms};
-  auto between = options.tokens_per_s > 0 ? std::chrono::duration_cast<clock::duration>(
-                     std::chrono::duration<double>(1 / options.tokens_per_s))
-                                          : clock::duration::zero();
-  bool ended = false;
-  while (!ended) {
-    if (due > clock::now()) {
-      timer.expires_at(due);
-      boost::system::error_code ignored;
-      co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-    }
-    if (one.stop.cancelled())
-      co_return;
-    auto events = events_for(one);
-    tell_started(one, events, deployment, model);
-    std::string text;
-    do {
-      auto token = reply->next();
-      ended = token.empty();
-      text += token;
-      due += between;
-    } while (!ended && due <= clock::now());
+void completion_runner::run_demo(running_ptr one, const demo_options& options) {
+  demo_reply reply{last_user_text(*one->start), options};
+  auto prompt_tokens = demo_prompt_tokens(*one->start);
+  const auto target = one->start->route().targets(0);
+  one->start = {};
+  auto tell = [weak = weak_from_this(), one, prompt_tokens, model = target.upstream_model(),
+               deployment = target.deployment()](const demo_reply& said, std::string text,
+                                                 bool ended) {
+    auto self = weak.lock();
+    if (!self)
+      return;
+    auto events = self->events_for(*one);
+    self->tell_started(*one, events, deployment, model);
     if (!text.empty())
       events.add_events()->mutable_delta()->set_text(std::move(text));
-    one.told_content = true;
+    one->told_content = true;
     if (ended) {
       auto* finished = events.add_events()->mutable_finished();
-      finished->set_finish_reason(std::string{reply->finish_reason()});
-      *finished->mutable_usage() = reply->usage(prompt_tokens);
+      finished->set_finish_reason(std::string{said.finish_reason()});
+      *finished->mutable_usage() = said.usage(prompt_tokens);
       finished->set_model(model);
     }
-    send(one, std::move(events));
-  }
-  one.stop.on_cancel(nullptr);
+    self->send(*one, std::move(events));
+    if (ended)
+      self->end(one);
+  };
+  auto run = demo_->start(std::move(reply), options, std::move(tell));
+  one->stop.on_cancel([weak = weak_from_this(), run, of = std::weak_ptr{one}] {
+    auto self = weak.lock();
+    auto stopped = of.lock();
+    if (!self || !stopped)
+      return;
+    self->demo_->stop(run);
+    self->end(stopped);
+  });
+}
+
+/// Nothing more comes of it.
+void completion_runner::end(const running_ptr& one) {
+  one->stop.on_cancel(nullptr);
+  count_running_->fetch_sub(1);
+  auto found = running_.find(one->id);
+  if (found != running_.end() && found->second == one)
+    running_.erase(found);
 }
 
 v1::CompletionEvents completion_runner::events_for(const running_completion& one) const {

@@ -1,7 +1,7 @@
 // Runs completions on one shard: asks the upstream, decodes, counts, tells the sink.
 #pragma once
 
-#include "gateway/upstream/demo_reply.hpp"
+#include "gateway/upstream/demo_pacer.hpp"
 #include "gateway/upstream/dialect.hpp"
 #include "gateway/upstream/upstream_service.hpp"
 
@@ -39,7 +39,8 @@ private:
   void launch(running_ptr one);
   const config::upstream_section* demo_of(const running_completion& one) const;
   asio::awaitable<void> run_upstream(running_ptr shared);
-  asio::awaitable<void> run_demo(running_ptr shared, demo_options options);
+  void run_demo(running_ptr one, const demo_options& options);
+  void end(const running_ptr& one);
   asio::awaitable<void> relay(running_completion& one, upstream_answer& answer,
                               completion_decoder& decoder);
   asio::awaitable<void> finish(running_completion& one, const completion_decoder& decoder,
@@ -54,6 +55,7 @@ private:
 
   upstream_shard where_;
   tokenizer_actor tokenizer_;
+  std::shared_ptr<demo_pacer> demo_;
   std::shared_ptr<std::atomic<std::size_t>> count_running_;
   std::unordered_map<std::string, running_ptr> running_;
 };

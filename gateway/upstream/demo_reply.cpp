@@ -109,6 +109,7 @@ demo_reply::demo_reply(std::string_view user_text, const demo_options& options,
     text_(compose(user_text)), limit_(options.tokens), repeats_(options.tokens > 0) {
   if (repeats_ && !text_.empty() && text_.back() != ' ')
     text_ += ' ';
+  text_.shrink_to_fit(); // thousands may run at once
   if (max_tokens > 0 && (limit_ == 0 || max_tokens < limit_)) {
     auto whole = limit_ > 0 ? limit_ : count_tokens(text_);
     cut_ = max_tokens < whole;
