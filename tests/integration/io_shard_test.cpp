@@ -61,8 +61,8 @@ tokenizer_actor::behavior_type counter(self_pointer<tokenizer_actor, counter_sta
 
 struct shard_fixture {
   system_config config{2};
+  probes all_probes; // outlives the last actor
   caf::actor_system system{config};
-  probes all_probes;
   actor_host host{&system, &all_probes};
   shard io{host, 0};
 

@@ -72,8 +72,8 @@ struct openai_fixture {
 
   std::shared_ptr<upstream_log> log = std::make_shared<upstream_log>();
   system_config config{2};
+  probes all_probes; // outlives the last actor
   caf::actor_system system{config};
-  probes all_probes;
   actor_host host{&system, &all_probes};
   /// By model; "mock", "fault-*" go to main alone, "over-X" to main as fault-X and then to backup.
   std::map<std::string, v1::Route> routes;

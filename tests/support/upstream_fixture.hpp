@@ -104,8 +104,8 @@ struct upstream_fixture {
 
   std::shared_ptr<upstream_log> log = std::make_shared<upstream_log>();
   system_config config{2};
+  probes all_probes; // outlives the last actor
   caf::actor_system system{config};
-  probes all_probes;
   actor_host host{&system, &all_probes};
   std::unique_ptr<gateway::shard> io;
   std::shared_ptr<gateway::upstreams> calls;
