@@ -40,11 +40,6 @@ struct store_job {
 struct store_batch {
   persistence::access mode = persistence::access::read;
   std::vector<store_job> jobs;
-  // Filled in by the worker.
-  std::size_t commands_done = 0;
-  std::size_t rows_done = 0;
-  bool failed = false; // as a whole: the database is away
-  std::string error;
 };
 
 using store_batch_ptr = std::shared_ptr<store_batch>;

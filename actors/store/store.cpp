@@ -46,6 +46,7 @@ store_state::~store_state() {
 
 void store_state::init(store_options given) {
   options = std::move(given);
+  record = std::make_shared<write_record>(options.writable);
   const auto& limits = options.limits;
   gather = commit_gather{std::chrono::milliseconds{limits.commit_delay_ms},
                          static_cast<std::size_t>(limits.commit_rows_max)};
@@ -62,7 +63,7 @@ void store_state::init(store_options given) {
 }
 
 void store_state::spawn_worker(worker& slot) {
-  store_worker_options made{options.factory, slot.mode, options.clock};
+  store_worker_options made{options.factory, slot.mode, options.clock, record};
   slot.handle = options.worker_threads
                     ? spawn<caf::detached>(options.host, store_worker, std::move(made))
                     : spawn(options.host, store_worker, std::move(made));
@@ -180,26 +181,14 @@ void store_state::finished(std::size_t index, const store_batch_ptr& batch,
   slot.current = nullptr;
   if (died != nullptr) {
     log_error("store_batch_lost", {{"error", describe(*died)}});
+    if (batch->mode == access::write)
+      record->failed(describe(*died));
     for (auto& job : batch->jobs)
       job.refuse(make_error(ec::store_unavailable, "the store's worker failed; it is in the log"),
                  self->context());
   }
-  if (batch->mode == access::write) {
-    bool wrote = died == nullptr && !batch->failed;
-    if (wrote) {
-      ++commits;
-      rows_written += static_cast<std::int64_t>(batch->commands_done);
-      if (!*options.writable)
-        log_info("store_writable_again", {{"database", options.factory->location()}});
-    }
-    *options.writable = wrote;
-    if (!wrote) {
-      last_error = died != nullptr ? describe(*died) : batch->error;
-      probe_due = self->clock().now() + probe_period;
-    }
-  } else if (batch->failed) {
-    last_error = batch->error;
-  }
+  if (batch->mode == access::write && !record->writable())
+    probe_due = self->clock().now() + probe_period;
   dispatch();
 }
 
@@ -217,10 +206,7 @@ StoreStatus store_state::status() const {
   v1::StoreStatus out;
   out.set_backend(options.factory->backend());
   out.set_schema_version(persistence::migrations().back().version);
-  out.set_writable(*options.writable);
-  out.set_last_error(*options.writable ? "" : last_error);
-  out.set_commits(commits);
-  out.set_rows_written(rows_written);
+  record->fill(out);
   out.set_queued(static_cast<std::int64_t>(writes.size() + reads.size()));
   return out;
 }
@@ -236,7 +222,7 @@ void store_state::arm_gather(std::chrono::microseconds delay) {
 }
 
 bool store_state::busy() const {
-  return !writes.empty() || !reads.empty() || !*options.writable
+  return !writes.empty() || !reads.empty() || !record->writable()
          || std::any_of(workers.begin(), workers.end(), [](const worker& x) { return !x.handle; });
 }
 
@@ -290,7 +276,7 @@ void store_state::drop_expired(std::deque<store_job>& queue) {
 void store_state::housekeeping() {
   auto now = self->clock().now();
   // Nobody writes to a node that says it is not ready: look for ourselves.
-  if (!*options.writable && writes.empty() && !writer().current && now >= probe_due) {
+  if (!record->writable() && writes.empty() && !writer().current && now >= probe_due) {
     probe_due = now + probe_period;
     add_own([](persistence::database& db, const persistence::command_env& env) {
       db.probe_write(env.now_us);

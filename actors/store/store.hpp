@@ -3,6 +3,7 @@
 
 #include "actors/store/gather.hpp"
 #include "actors/store/job.hpp"
+#include "actors/store/record.hpp"
 #include "config/config.hpp"
 #include "messages/actor.hpp"
 #include "messages/clock.hpp"
@@ -130,6 +131,7 @@ struct store_state {
   interface::pointer self;
   store_options options;
   commit_gather gather{std::chrono::microseconds{0}, 1};
+  std::shared_ptr<write_record> record;
   std::shared_ptr<key_uses> uses = std::make_shared<key_uses>();
   std::vector<worker> workers; // the first one writes
   std::deque<store_job> writes;
@@ -140,9 +142,6 @@ struct store_state {
   caf::actor_clock::time_point probe_due{};
   caf::actor_clock::time_point uses_due{};
   caf::actor_clock::time_point purge_due{};
-  std::string last_error;
-  std::int64_t commits = 0;
-  std::int64_t rows_written = 0;
 };
 
 /// Answers each write once it is durable. At most `limits.queue_max` commands and as many queries

@@ -65,9 +65,15 @@ void store_worker_state::note(const failure& error) {
     db.reset();
 }
 
+void store_worker_state::note_written(const store_batch& batch) {
+  auto done = std::count_if(batch.jobs.begin(), batch.jobs.end(),
+                            [](const store_job& job) { return job.rows > 0; });
+  if (options.record->wrote(done))
+    log_info("store_writable_again", {{"database", options.factory->location()}});
+}
+
 void store_worker_state::fail_rest(store_batch& batch, const failure& error) {
-  batch.failed = true;
-  batch.error = error.what();
+  options.record->failed(error.what());
   for (auto& job : batch.jobs)
     job.refuse(make_error(error.code, error.what()), self->context());
 }
@@ -117,13 +123,12 @@ void store_worker_state::write_all(store_batch& batch) {
         write_one(connected, job, env, alone);
       unit.commit();
     }
-    for (auto& job : batch.jobs) {
-      batch.commands_done += job.rows > 0 ? 1 : 0;
-      batch.rows_done += job.rows;
+    note_written(batch);
+    for (auto& job : batch.jobs)
       job.reply(self->context());
-    }
   } catch (const failure& error) {
     if (alone && is_refusal(error)) {
+      note_written({});
       batch.jobs.front().refuse(make_error(error.code, error.what()), self->context());
       return;
     }
@@ -143,14 +148,10 @@ void store_worker_state::read_all(store_batch& batch) {
       persistence::unit_of_work unit{connected, access::read};
       job.answer = job.work(connected, env);
       unit.commit();
-      ++batch.commands_done;
       job.reply(self->context());
     } catch (const failure& error) {
-      if (!is_refusal(error)) {
+      if (!is_refusal(error))
         note(error);
-        batch.failed = true;
-        batch.error = error.what();
-      }
       job.refuse(make_error(error.code, error.what()), self->context());
     } catch (const std::exception& error) {
       log_error("store_query_threw", {{"error", error.what()}});

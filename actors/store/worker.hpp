@@ -2,6 +2,7 @@
 #pragma once
 
 #include "actors/store/job.hpp"
+#include "actors/store/record.hpp"
 #include "messages/actor.hpp"
 #include "messages/clock.hpp"
 
@@ -15,6 +16,7 @@ struct store_worker_options {
   persistence::database_factory_ptr factory;
   persistence::access mode = persistence::access::read;
   wall_clock_ptr clock;
+  std::shared_ptr<write_record> record;
 };
 
 struct store_worker_state {
@@ -33,6 +35,7 @@ struct store_worker_state {
   persistence::database& connection();
   void write_all(store_batch& batch);
   void read_all(store_batch& batch);
+  void note_written(const store_batch& batch);
   void fail_rest(store_batch& batch, const persistence::failure& error);
   void note(const persistence::failure& error);
 

@@ -189,6 +189,8 @@ asio::awaitable<void> list_messages(api_request r) {
 
 handler guarded(api_options_ptr api, std::string scope, api_handler handle) {
   return [api = std::move(api), scope = std::move(scope), handle](exchange& x) {
+    if (api->who->recognise(x, scope) != nullptr)
+      return handle(api_request{api, x, x.context()});
     return run_guarded(api, scope, handle, x);
   };
 }

@@ -38,6 +38,9 @@ public:
   /// No event comes any more: the reader did not keep up, or the shard is at its bound.
   bool broken() const { return broken_; }
 
+  const std::string& conversation_id() const { return conversation_id_; }
+  const std::string& turn_id() const { return turn_id_; }
+
   /// Ends the subscription.
   void close();
 

@@ -2,6 +2,8 @@
 
 #include "gateway/api/json_reader.hpp"
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -16,104 +18,129 @@ using steady = std::chrono::steady_clock;
 
 // A replay is given to a slow reader piece by piece.
 constexpr std::size_t high_water_bytes = 65'536;
-constexpr std::chrono::milliseconds slow_reader_pause{20};
+
+/// True when the turn waits for tool results, as its newest event let expect.
+bool waits_for_tools(const caf::expected<Turn>& turn, const turn_reading& reading) {
+  return turn && (*turn)->status() == v1::TURN_STATUS_AWAITING_TOOLS && reading.may_be_paused();
+}
 
 /// Asks for the turn's status, which also takes the subscription up again where its session lost
 /// it. True when the turn waits for tool results and nothing came meanwhile.
 asio::awaitable<bool> is_paused(const api_request& r, turn_read& read) {
   auto context = r.x.context();
   auto turn = co_await read.feed->subscribe(std::move(context), 0, r.api->request_limit);
-  bool waits = turn && (*turn)->status() == v1::TURN_STATUS_AWAITING_TOOLS;
-  co_return waits&& read.reading.may_be_paused();
+  co_return waits_for_tools(turn, read.reading);
 }
 
-/// Takes events from the feed to an event stream as fast as its reader reads.
-class event_pump {
+/// A turn's events on their way to an event stream, as fast as its reader reads.
+class turn_source final : public event_source,
+                          public std::enable_shared_from_this<turn_source>,
+                          private timer {
 public:
-  event_pump(turn_read& read, event_stream& out) : read_(read), out_(out) {}
+  turn_source(const api_request& r, turn_read read) :
+      x_(r.x), api_(r.api), read_(std::move(read)) {}
 
-  /// True when the coroutine has something to do: the end, a pause, or a reader that lags.
-  bool run() {
-    while (out_.open() && !read_.reading.ended() && out_.waiting() < high_water_bytes) {
+  ~turn_source() override { read_.feed->close(); } // which may be in use yet, and calls this
+
+  void begin(event_stream& out) override {
+    out_ = &out;
+    if (read_.accepted) {
+      auto data = dump_json(to_json(*read_.accepted));
+      out.send("accepted", data, event_id(read_.feed->turn_id(), 0));
+      read_.accepted.reset();
+    }
+    read_.feed->on_events([this] { pump(); });
+    x_.shard().set_timer(*this, api_->quiet_limit);
+    pump();
+  }
+
+  void drained() override {
+    if (lags_)
+      pump();
+  }
+
+private:
+  void pump() {
+    take_events();
+    if (!out_->open() || over_)
+      return;
+    if (read_.reading.ended())
+      end();
+    else if (read_.feed->broken())
+      out_->cut();
+    else if (!lags_ && read_.reading.may_be_paused() && asked_at_ != read_.reading.last_seq())
+      ask();
+  }
+
+  void take_events() {
+    lags_ = false;
+    while (out_->open() && !read_.reading.ended()) {
+      if (out_->waiting() >= high_water_bytes) {
+        lags_ = true;
+        return;
+      }
       const auto* event = read_.feed->next();
       if (event == nullptr)
-        return read_.feed->broken() || read_.reading.may_be_paused();
+        return;
       if (read_.reading.take(*event))
         send(*event);
     }
-    lags_ = out_.open() && !read_.reading.ended();
-    return true;
   }
 
   void send(const v1::TurnEvent& event) {
     auto text = to_event(event);
-    out_.send(text.name, text.data, event_id(read_.turn_id, event.seq()));
+    out_->send(text.name, text.data, event_id(read_.feed->turn_id(), event.seq()));
   }
 
-  /// True once after the reader could not take all there was.
-  bool lags() { return std::exchange(lags_, false); }
-
-private:
-  turn_read& read_;
-  event_stream& out_;
-  bool lags_ = false;
-};
-
-/// Wakes a stream after a while, unless it is destroyed before.
-class stream_alarm {
-public:
-  stream_alarm(io_shard& shard, event_stream& out) : timer_(shard.context()), out_(out) {}
-
-  void set(std::chrono::milliseconds after) {
-    rang_ = false;
-    timer_.expires_after(after);
-    timer_.async_wait([this](const boost::system::error_code& cancelled) {
-      if (cancelled)
-        return;
-      rang_ = true;
-      out_.wake();
-    });
+  void end() {
+    over_ = true;
+    timer::cancel();
+    read_.feed->close();
+    out_->finish();
   }
-  bool rang() { return std::exchange(rang_, false); }
 
-private:
-  asio::steady_timer timer_;
-  event_stream& out_;
-  bool rang_ = false;
-};
+  // Nothing came for long: the session may have lost its readers.
+  void expired() override { ask(); }
 
-/// Runs until the turn ended or paused (true), or the client is gone.
-asio::awaitable<bool> pump_events(const api_request& r, turn_read& read, event_stream& out) {
-  event_pump pump{read, out};
-  stream_alarm alarm{r.x.shard(), out};
-  read.feed->on_events([&] {
-    if (pump.run())
-      out.wake();
-  });
-  std::int64_t asked_at = -1; // the seq at which the status was asked for
-  alarm.set(r.api->quiet_limit);
-  while (out.open() && !read.feed->broken()) {
-    pump.run();
-    bool quiet = alarm.rang();
-    if (quiet || (read.reading.may_be_paused() && asked_at != read.reading.last_seq())) {
-      asked_at = read.reading.last_seq();
-      auto paused = co_await is_paused(r, read);
-      pump.run();
-      if (paused && asked_at == read.reading.last_seq()) {
-        pump.send(pause_event(read.reading));
-        co_return true;
-      }
-      alarm.set(r.api->quiet_limit);
-      continue;
+  void ask() {
+    if (std::exchange(asking_, true))
+      return;
+    asked_at_ = read_.reading.last_seq();
+    auto looking = look_up(weak_from_this(), read_.feed, x_.context(), api_->request_limit);
+    asio::co_spawn(x_.shard().context(), std::move(looking), asio::detached);
+  }
+
+  static asio::awaitable<void> look_up(std::weak_ptr<turn_source> who,
+                                       std::shared_ptr<turn_feed> feed, v1::Context context,
+                                       std::chrono::milliseconds limit) {
+    auto turn = co_await feed->subscribe(std::move(context), 0, limit);
+    if (auto self = who.lock())
+      self->told(turn);
+  }
+
+  void told(const caf::expected<Turn>& turn) {
+    asking_ = false;
+    if (!out_->open() || over_)
+      return;
+    take_events();
+    x_.shard().set_timer(*this, api_->quiet_limit);
+    if (!lags_ && waits_for_tools(turn, read_.reading) && asked_at_ == read_.reading.last_seq()) {
+      send(pause_event(read_.reading));
+      end();
+      return;
     }
-    if (read.reading.ended())
-      co_return true;
-    if (pump.lags())
-      alarm.set(slow_reader_pause);
-    co_await out.wait();
+    pump();
   }
-  co_return false;
-}
+
+  exchange& x_; // which owns this
+  api_options_ptr api_;
+  turn_read read_;
+  event_stream* out_ = nullptr;
+  std::int64_t asked_at_ = -1; // the seq at which the turn's status was asked for
+  bool asking_ = false;
+  bool lags_ = false; // the reader could not take all there was
+  bool over_ = false;
+};
 
 /// A whole answer in the making: the turn's messages and its end.
 struct gathered {
@@ -198,17 +225,8 @@ json to_json(const v1::TurnAccepted& accepted) {
           {"duplicate", accepted.duplicate()}};
 }
 
-asio::awaitable<void> send_events(const api_request& r, turn_read& read) {
-  auto stream = co_await r.x.start_events();
-  if (read.accepted) {
-    auto data = dump_json(to_json(*read.accepted));
-    stream->send("accepted", data, event_id(read.turn_id, 0));
-    read.accepted.reset();
-  }
-  auto over = co_await pump_events(r, read, *stream);
-  read.feed->close();
-  if (over)
-    co_await stream->finish();
+void send_events(const api_request& r, turn_read read) {
+  r.x.stream_events(std::make_shared<turn_source>(r, std::move(read)));
 }
 
 asio::awaitable<void> send_whole(const api_request& r, turn_read& read) {
@@ -229,10 +247,11 @@ asio::awaitable<void> send_whole(const api_request& r, turn_read& read) {
     co_await reply_gathered(r, *read.accepted, all);
     co_return;
   }
-  auto err = make_error(read.feed->broken() ? ec::overloaded : ec::deadline_exceeded,
-                        "the answer did not end within this request; it goes on: read "
-                        "/api/v1/conversations/"
-                            + read.conversation_id + "/turns/" + read.turn_id + "/events");
+  auto err =
+      make_error(read.feed->broken() ? ec::overloaded : ec::deadline_exceeded,
+                 "the answer did not end within this request; it goes on: read "
+                 "/api/v1/conversations/"
+                     + read.feed->conversation_id() + "/turns/" + read.feed->turn_id() + "/events");
   co_await reply_error(r.x, err);
 }
 

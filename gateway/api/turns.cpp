@@ -18,10 +18,8 @@ bool wants_events(const exchange& x) {
 std::unique_ptr<turn_read> open_turn(const api_request& r, std::string conversation_id,
                                      std::string turn_id, std::string after_call = {}) {
   auto read = std::make_unique<turn_read>();
-  read->feed = turn_feed::open(r.x.shard(), r.api->region, conversation_id, turn_id,
-                               r.api->backlog_bytes_max);
-  read->conversation_id = std::move(conversation_id);
-  read->turn_id = std::move(turn_id);
+  read->feed = turn_feed::open(r.x.shard(), r.api->region, std::move(conversation_id),
+                               std::move(turn_id), r.api->backlog_bytes_max);
   read->reading = turn_reading{std::move(after_call)};
   return read;
 }
@@ -49,8 +47,7 @@ caf::expected<v1::PostMessage> read_post_request(const api_request& r) {
   return command;
 }
 
-/// Posts the command and subscribes to its turn; null when the request is answered already. What it
-/// takes to get there is gone when the turn is read, which takes long.
+/// Posts the command and subscribes to its turn; null when the request is answered already.
 asio::awaitable<std::unique_ptr<turn_read>> begin_turn(api_request& r) {
   std::unique_ptr<turn_read> none;
   auto wait = read_query_flag("wait", r.x.query("wait"), true);
@@ -88,9 +85,8 @@ asio::awaitable<std::unique_ptr<turn_read>> begin_turn(api_request& r) {
 
 asio::awaitable<void> post_message(api_request r) {
   auto read = co_await begin_turn(r);
-  r.context = v1::Context{};
   if (read && wants_events(r.x))
-    co_await send_events(r, *read);
+    send_events(r, std::move(*read));
   else if (read)
     co_await send_whole(r, *read);
 }
@@ -135,9 +131,8 @@ asio::awaitable<std::unique_ptr<turn_read>> take_up_turn(api_request& r) {
 
 asio::awaitable<void> read_events(api_request r) {
   auto read = co_await take_up_turn(r);
-  r.context = v1::Context{};
   if (read)
-    co_await send_events(r, *read);
+    send_events(r, std::move(*read));
 }
 
 /// The turn as the store has it: its events are not wanted.

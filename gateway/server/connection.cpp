@@ -30,30 +30,27 @@ connection::connection(shard_site& site, tcp::socket socket, asio::ip::address r
 connection::~connection() { site_.guests.erase(this); }
 
 void connection::start() {
-  asio::co_spawn(
-      site_.io.context(),
-      [](std::shared_ptr<connection> self) -> asio::awaitable<void> {
-        co_await self->run();
-      }(shared_from_this()),
-      asio::detached);
+  asio::co_spawn(site_.io.context(), run(shared_from_this()), asio::detached);
 }
 
-asio::awaitable<void> connection::run() {
+asio::awaitable<void> connection::run(std::shared_ptr<connection> self) {
   try {
-    bool ready = true;
-    if (io_.secure())
-      ready = co_await handshake();
+    bool ready = self->keep_ && !self->gone_;
+    if (self->io_.secure() && !self->handshaken_)
+      ready = co_await self->handshake();
     if (ready)
-      co_await serve_requests();
-    if (!gone_ && !upgraded_)
-      co_await end_well();
+      co_await self->serve_requests();
+    if (!self->gone_ && !self->upgraded_ && !self->parked_)
+      co_await self->end_well();
   } catch (const std::exception& e) {
     log_error("connection_failed", {{"error", e.what()}});
   }
-  gone_ = true;
-  x_.reset();
-  timer::cancel();
-  io_.close();
+  if (self->parked_)
+    co_return;
+  self->gone_ = true;
+  self->x_.reset();
+  self->timer::cancel();
+  self->io_.close();
 }
 
 asio::awaitable<bool> connection::handshake() {
@@ -166,14 +163,30 @@ void connection::left(const char* why) {
 }
 
 void connection::tell_left() {
-  if (hook_ != nullptr)
-    hook_->left();
   if (x_)
     x_->client_left();
   if (writer_)
     writer_();
   if (reader_)
     reader_();
+  go_on();
+}
+
+void connection::stream_over() {
+  stream_over_ = true;
+  // Not from inside the stream that is to go.
+  site_.io.defer([self = shared_from_this()] {
+    if (self->stream_over_) // else its coroutine has gone on by itself
+      self->go_on();
+  });
+}
+
+void connection::go_on() {
+  if (!std::exchange(parked_, false))
+    return;
+  auto self = shared_from_this();
+  finish_request();
+  start();
 }
 
 void connection::cut(const char* reason) {

@@ -24,7 +24,6 @@ public:
   virtual ~stream_hook() = default;
   virtual void flush() = 0; // what was queued may be written now
   virtual void heartbeat() = 0;
-  virtual void left() = 0;
 };
 
 class connection final : public std::enable_shared_from_this<connection>,
@@ -35,7 +34,8 @@ public:
              admissions::ticket ticket);
   ~connection() override;
 
-  /// Starts its coroutine, which keeps it alive.
+  /// Starts its coroutine, which keeps it alive. It ends while a stream of events runs, and is
+  /// started again after that.
   void start();
 
   shard_site& site() { return site_; }
@@ -71,6 +71,8 @@ public:
       hook_->flush();
   }
   void beat_in(std::chrono::milliseconds in);
+  /// The events of the request at hand have all been written.
+  void stream_over();
   /// The connection ends with this answer.
   void close_after() { keep_ = false; }
   bool keeps() const { return keep_; }
@@ -83,11 +85,12 @@ private:
   enum class phase : std::uint8_t { idle, head, body, handling, closing };
   enum class got : std::uint8_t { request, refused, end };
 
-  asio::awaitable<void> run();
+  static asio::awaitable<void> run(std::shared_ptr<connection> self);
   asio::awaitable<void> serve_requests();
   asio::awaitable<bool> handshake();
-  asio::awaitable<got> read_request(request_head& head, refusal& why);
-  asio::awaitable<bool> serve_one(request_head head);
+  asio::awaitable<got> read_request(refusal& why); // into x_
+  router::match begin_request();
+  bool wants_socket(const router::match& found) const;
   asio::awaitable<void> answer(router::match& found);
   asio::awaitable<refusal> read_body(const request_head& head, std::uint64_t max,
                                      std::string& body);
@@ -102,6 +105,7 @@ private:
   bool over() const { return gone_ || slow_ != refusal::none; }
   void left(const char* why);
   void tell_left();
+  void go_on();
   void finish_request();
 
   asio::awaitable<bool> receive();
@@ -146,6 +150,8 @@ private:
   bool writing_ = false;
   bool unread_ = false; // of a body that was refused
   bool upgraded_ = false;
+  bool parked_ = false; // no coroutine: a stream of events runs
+  bool stream_over_ = false;
   bool socket_running_ = false;
   bool remote_trusted_ = false;
 };

@@ -18,23 +18,34 @@ constexpr std::size_t body_reserve_max = 65'536; // before a byte of it has come
 
 asio::awaitable<void> connection::serve_requests() {
   const auto& config = site_.core.config;
-  for (bool first = true; !site_.core.draining; first = false) {
+  while (!site_.core.draining) {
     phase_ = phase::idle;
-    set_due_in(due_phase, first ? config.header_limit_ms : config.idle_limit_ms);
-    request_head head;
+    set_due_in(due_phase, bytes_out_ == 0 ? config.header_limit_ms : config.idle_limit_ms);
     auto why = refusal::none;
-    auto what = co_await read_request(head, why);
+    auto what = co_await read_request(why);
     if (what == got::refused)
       refuse_head(why);
     if (what != got::request)
       break;
-    bool again = co_await serve_one(std::move(head));
-    if (!again)
+    auto found = begin_request();
+    if (wants_socket(found)) {
+      phase_ = phase::handling;
+      due_[due_phase] = 0;
+      upgraded_ = co_await serve_websocket(*this, *x_, *found.socket, carry_);
+      keep_ = false;
+    } else {
+      co_await answer(found);
+      parked_ = x_->streams_events() && !stream_over_ && !gone_;
+      if (parked_)
+        co_return;
+    }
+    finish_request();
+    if (!keep_ || gone_)
       break;
   }
 }
 
-asio::awaitable<connection::got> connection::read_request(request_head& head, refusal& why) {
+asio::awaitable<connection::got> connection::read_request(refusal& why) {
   head_scanner scanner;
   bool in_carry = !carry_.empty();
   for (bool more = !in_carry;; more = true) {
@@ -58,12 +69,16 @@ asio::awaitable<connection::got> connection::read_request(request_head& head, re
       co_return got::refused;
     }
     if (state == head_scanner::state::complete) {
+      request_head head;
       why = read_head(bytes.substr(0, scanner.size()), site_.core.limits, head);
       if (in_carry)
         carry_.erase(0, scanner.size());
       else
         carry_.assign(bytes.substr(scanner.size()));
-      co_return why == refusal::none ? got::request : got::refused;
+      if (why != refusal::none)
+        co_return got::refused;
+      x_ = std::make_unique<request_exchange>(*this, std::move(head));
+      co_return got::request;
     }
     if (!in_carry)
       carry_.assign(bytes);
@@ -71,27 +86,21 @@ asio::awaitable<connection::got> connection::read_request(request_head& head, re
   }
 }
 
-asio::awaitable<bool> connection::serve_one(request_head head) {
+router::match connection::begin_request() {
   auto& core = site_.core;
   core.probe.requests_total.fetch_add(1, std::memory_order_relaxed);
   core.probe.requests_running.fetch_add(1, std::memory_order_relaxed);
   phase_ = phase::body;
-  keep_ = head.keep_alive() && !core.draining;
-  x_ = std::make_unique<request_exchange>(*this, std::move(head));
+  keep_ = x_->head().keep_alive() && !core.draining;
   auto found = core.routes.find(x_->method(), x_->head().path());
   x_->route(found);
   set_due_in(due_request, core.config.request_limit_ms);
-  if (x_->head().wants_websocket() && found.socket != nullptr && x_->method() == "GET"
-      && x_->head().framing() == body_framing::none) {
-    phase_ = phase::handling;
-    due_[due_phase] = 0;
-    upgraded_ = co_await serve_websocket(*this, *x_, *found.socket, carry_);
-    keep_ = false;
-  } else {
-    co_await answer(found);
-  }
-  finish_request();
-  co_return keep_ && !gone_;
+  return found;
+}
+
+bool connection::wants_socket(const router::match& found) const {
+  return x_->head().wants_websocket() && found.socket != nullptr && x_->method() == "GET"
+         && x_->head().framing() == body_framing::none;
 }
 
 // Reads the body if somebody wants it, then has the request answered.
@@ -127,7 +136,8 @@ asio::awaitable<void> connection::answer(router::match& found) {
   } else {
     co_await file_or_404();
   }
-  co_await written();
+  if (!x_->streams_events())
+    co_await written();
 }
 
 asio::awaitable<void> connection::handle(const router::match& found) {
@@ -152,7 +162,8 @@ asio::awaitable<void> connection::handle(const router::match& found) {
                                                     "under its request id"));
   }
   // The client must see that this is not the whole of it.
-  if (x_->state() == request_exchange::answer::streaming)
+  if (x_->state() == request_exchange::answer::streaming
+      && (!x_->streams_events() || !failed.empty()))
     cut("unfinished");
 }
 
@@ -162,6 +173,7 @@ void connection::finish_request() {
   x_->account(gone_ ? gone_why_ : "");
   x_.reset();
   hook_ = nullptr;
+  stream_over_ = false;
   due_[due_request] = due_[due_beat] = 0;
   site_.core.probe.requests_running.fetch_sub(1, std::memory_order_relaxed);
 }

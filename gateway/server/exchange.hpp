@@ -28,8 +28,8 @@ public:
   virtual asio::awaitable<caf::error> finish() = 0;
 };
 
-/// Server-sent events. `send` never waits: it queues, bounded, and writes are coalesced. Heartbeat
-/// events are sent by themselves. Only on the shard's thread.
+/// Server-sent events. Nothing here waits: what is sent is queued, bounded, and writes are
+/// coalesced. Heartbeat events are sent by themselves. Only on the shard's thread.
 class event_stream {
 public:
   virtual ~event_stream() = default;
@@ -37,14 +37,26 @@ public:
   /// the client left, or when its queue overflowed (it is then cut, and may resume by
   /// Last-Event-ID).
   virtual bool send(std::string_view event, std::string_view data, std::string_view id = {}) = 0;
+  /// Neither ended nor cut, and the client is there.
   virtual bool open() const = 0;
   /// Bytes that wait for the reader. Who has much to send at once holds back while it is a lot.
   virtual std::size_t waiting() const { return 0; }
-  /// Waits until all is written, then ends the answer.
-  virtual asio::awaitable<void> finish() = 0;
-  /// Waits until the client left, the queue overflowed, or `wake` was called.
-  virtual asio::awaitable<void> wait() = 0;
-  virtual void wake() = 0;
+  /// Ends the answer once all is written.
+  virtual void finish() = 0;
+  /// Ends it short: the client sees that this was not all, and may resume.
+  virtual void cut() = 0;
+};
+
+/// Where the events of a stream come from. Streams run for long and there are thousands of them, so
+/// that none holds a coroutine: it is called, and keeps only what it needs. It goes some time after
+/// its stream ended or its client left, never from within a call of its own.
+class event_source {
+public:
+  virtual ~event_source() = default;
+  /// Once, when the answer has begun. `out` outlives it.
+  virtual void begin(event_stream& out) = 0;
+  /// What was sent is written: there is room for more.
+  virtual void drained() {}
 };
 
 /// One request. Views stay valid as long as the exchange. Exactly one of the answers is given,
@@ -86,7 +98,9 @@ public:
                                       header_list headers = {}) = 0;
   virtual asio::awaitable<std::unique_ptr<body_stream>>
   start_body(int status, std::string_view content_type, header_list headers = {}) = 0;
-  virtual asio::awaitable<std::unique_ptr<event_stream>> start_events(header_list headers = {}) = 0;
+  /// Answers with what the source sends, and returns at once; the exchange stays until that ends.
+  /// Lets the request's header, parameters and body go: views of them end here.
+  virtual void stream_events(std::shared_ptr<event_source> source, header_list headers = {}) = 0;
   /// Resets the connection instead of an answer: for upstreams that play a fault.
   virtual void drop() {}
 

@@ -73,6 +73,12 @@ std::string_view request_head::field(std::string_view name) const {
   return {};
 }
 
+void request_head::forget_fields() {
+  fields_ = {};
+  text_.resize(std::min(text_.find("\r\n", method_.at), text_.size()));
+  text_.shrink_to_fit();
+}
+
 // -- the end of a head ----------------------------------------------------------------------------
 
 head_scanner::state head_scanner::scan(std::string_view bytes, const head_limits& limits) {

@@ -77,6 +77,9 @@ public:
   body_framing framing() const { return framing_; }
   std::uint64_t content_length() const { return content_length_; }
 
+  /// Keeps the request line only.
+  void forget_fields();
+
 private:
   friend class head_parser;
   struct span {

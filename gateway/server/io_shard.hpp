@@ -1,6 +1,7 @@
 // One I/O thread: an io_context, and a place where actors of its requests run.
 #pragma once
 
+#include "gateway/server/timer_wheel.hpp"
 #include "messages/interfaces.hpp"
 
 #include <boost/asio/awaitable.hpp>
@@ -39,6 +40,9 @@ public:
 
   /// Sends without waiting. Only on the shard's thread.
   virtual void send(const caf::strong_actor_ptr& receiver, caf::message content) = 0;
+
+  /// Monotonic; a few milliseconds late at most. Many are cheap. Only on the shard's thread.
+  virtual void set_timer(timer& t, std::chrono::milliseconds in) = 0;
 
   /// A handle whose messages arrive at `handler` on the shard's thread, until `close` or until the
   /// mailbox is destroyed (also on the shard's thread). `address()` becomes a typed handle by

@@ -217,19 +217,27 @@ request_exchange::start_body(int status, std::string_view content_type, header_l
   co_return make_body_stream(c_, *this, length, chunked);
 }
 
-asio::awaitable<std::unique_ptr<event_stream>> request_exchange::start_events(header_list headers) {
+void request_exchange::stream_events(std::shared_ptr<event_source> source, header_list headers) {
   if (state_ != answer::none)
     throw std::logic_error("a request was answered twice");
   begin_answer(200);
   bool chunked = !head_.http_1_0();
   if (!chunked)
     c_.close_after();
+  if (!head_.field("traceparent").empty())
+    traceparent(); // for the log
   headers.emplace_back("Cache-Control", "no-store");
   headers.emplace_back("X-Accel-Buffering", "no");
   state_ = answer::streaming;
   streamed_ = true;
   c_.send({head_text(200, "text/event-stream", {}, headers, chunked)});
-  co_return make_event_stream(c_, *this, chunked);
+  // What was asked is not needed any more.
+  head_.forget_fields();
+  body_ = {};
+  params_ = {};
+  query_.reset();
+  events_ = make_event_stream(c_, *this, chunked, source);
+  source->begin(*events_);
 }
 
 void request_exchange::answer_too_long() {

@@ -35,7 +35,7 @@ public:
                               header_list headers) override;
   asio::awaitable<std::unique_ptr<body_stream>>
   start_body(int status, std::string_view content_type, header_list headers) override;
-  asio::awaitable<std::unique_ptr<event_stream>> start_events(header_list headers) override;
+  void stream_events(std::shared_ptr<event_source> source, header_list headers) override;
   void note(std::string_view key, std::string value) override;
 
   void drop() override {
@@ -61,6 +61,8 @@ public:
     state_ = answer::ended;
   }
   int status() const { return status_; }
+  /// Answered by events: they go on without a coroutine.
+  bool streams_events() const { return events_ != nullptr; }
   /// A bodyless answer follows: HEAD.
   bool headless() const { return head_.method() == "HEAD"; }
   /// How the request went, to the counters and the log.
@@ -88,6 +90,7 @@ private:
   std::optional<Principal> principal_;
   std::vector<log_field> notes_;
   std::function<void()> on_disconnect_;
+  std::unique_ptr<event_stream> events_;
   const route_options* options_ = nullptr;
   std::int64_t started_us_;
   std::int64_t began_us_; // monotonic

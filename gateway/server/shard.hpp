@@ -74,7 +74,7 @@ public:
   /// Monotonic microseconds.
   static std::int64_t now_us();
   void set_timer(timer& t, std::int64_t due_us);
-  void set_timer(timer& t, std::chrono::milliseconds in) {
+  void set_timer(timer& t, std::chrono::milliseconds in) override {
     set_timer(t, now_us() + std::chrono::microseconds{in}.count());
   }
 

@@ -98,10 +98,12 @@ private:
 
 class connection_events final : public event_stream, private stream_hook {
 public:
-  connection_events(connection& c, request_exchange& x, bool chunked) :
+  connection_events(connection& c, request_exchange& x, bool chunked,
+                    std::shared_ptr<event_source> source) :
       c_(c.shared_from_this()),
       x_(x),
       counted_(c.site().core.probe),
+      source_(std::move(source)),
       chunked_(chunked),
       silent_(x.headless()) {
     c.hook(this);
@@ -121,7 +123,6 @@ public:
       c_->site().core.probe.streams_overflown.fetch_add(1, std::memory_order_relaxed);
       x_.note("cut", "too slow a reader");
       c_->cut("overflow");
-      left();
       return false;
     }
     schedule();
@@ -132,32 +133,14 @@ public:
 
   std::size_t waiting() const override { return queue_.size() + c_->unwritten(); }
 
-  asio::awaitable<void> finish() override {
+  void finish() override {
     if (!open())
-      co_return;
+      return;
     ended_ = true;
-    // What is being written goes first; then all that waits, and the end with it.
-    co_await c_->written();
-    put_queue();
-    if (chunked_ && !silent_)
-      c_->send({last_chunk});
-    bool all = co_await c_->written();
-    if (all)
-      x_.ended();
+    schedule();
   }
 
-  asio::awaitable<void> wait() override {
-    if (open() && !woken_)
-      co_await suspend_in(waiter_);
-    woken_ = false;
-  }
-
-  void wake() override {
-    if (waiter_)
-      c_->site().io.defer(std::move(waiter_));
-    else
-      woken_ = true;
-  }
+  void cut() override { c_->cut("unfinished"); }
 
 private:
   // Several events of one turn of the loop go out in one write.
@@ -170,21 +153,37 @@ private:
 
   void flush() override {
     scheduled_ = false;
-    if (c_->writing() || c_->gone() || queue_.empty() || ended_)
+    if (c_->writing() || c_->gone())
       return;
-    put_queue();
-    beat_later();
+    if (!queue_.empty()) {
+      put_queue();
+      beat_later();
+    }
+    if (c_->writing() || c_->gone())
+      return;
+    if (ended_)
+      end();
+    else
+      source_->drained();
   }
 
   void put_queue() {
-    if (queue_.empty())
-      return;
     // Out of the stream first: sending may call back.
     auto bytes = std::exchange(queue_, {});
     if (chunked_)
       c_->send({chunk_size{bytes.size()}.view(), bytes, "\r\n"});
     else
       c_->send({bytes});
+  }
+
+  void end() {
+    if (!end_sent_ && chunked_ && !silent_) {
+      end_sent_ = true;
+      if (!c_->send({last_chunk}))
+        return; // it comes back here once that is written
+    }
+    x_.ended();
+    c_->stream_over();
   }
 
   void heartbeat() override {
@@ -195,19 +194,17 @@ private:
     beat_later();
   }
 
-  void left() override { wake(); }
-
   void beat_later() { c_->beat_in(std::chrono::milliseconds{c_->core().config.heartbeat_ms}); }
 
   std::shared_ptr<connection> c_;
   request_exchange& x_;
   open_stream counted_;
+  std::shared_ptr<event_source> source_;
   std::string queue_;
-  unique_call<void()> waiter_;
   bool chunked_;
   bool silent_;
   bool ended_ = false;
-  bool woken_ = false;
+  bool end_sent_ = false;
   bool scheduled_ = false;
 };
 
@@ -244,8 +241,9 @@ std::unique_ptr<body_stream> make_body_stream(connection& c, request_exchange& x
   return std::make_unique<connection_body>(c, x, length, chunked);
 }
 
-std::unique_ptr<event_stream> make_event_stream(connection& c, request_exchange& x, bool chunked) {
-  return std::make_unique<connection_events>(c, x, chunked);
+std::unique_ptr<event_stream> make_event_stream(connection& c, request_exchange& x, bool chunked,
+                                                std::shared_ptr<event_source> source) {
+  return std::make_unique<connection_events>(c, x, chunked, std::move(source));
 }
 
 } // namespace troupe::gateway

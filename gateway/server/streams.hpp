@@ -14,7 +14,9 @@ class request_exchange;
 std::unique_ptr<body_stream> make_body_stream(connection& c, request_exchange& x,
                                               std::optional<std::uint64_t> length, bool chunked);
 
-std::unique_ptr<event_stream> make_event_stream(connection& c, request_exchange& x, bool chunked);
+/// Keeps the connection and the source while it lives.
+std::unique_ptr<event_stream> make_event_stream(connection& c, request_exchange& x, bool chunked,
+                                                std::shared_ptr<event_source> source);
 
 /// An event in the form of text/event-stream.
 void append_event(std::string& out, std::string_view event, std::string_view data,

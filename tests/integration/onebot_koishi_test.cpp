@@ -95,7 +95,10 @@ TEST_CASE("koishi takes our peer back after its connection broke") {
   test::onebot_peer peer{peer_for(k)};
   REQUIRE(peer.dial() == 101);
   REQUIRE(peer.wait_action(asks_who_it_is, patience));
+  REQUIRE(k.log().find("the bot is offline") == std::string::npos);
   peer.hang_up();
+  REQUIRE(
+      test::eventually([&] { return k.log().find("the bot is offline") != std::string::npos; }));
   REQUIRE(peer.dial() == 101);
   REQUIRE(test::eventually([&] {
     auto actions = peer.actions();

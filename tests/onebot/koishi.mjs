@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 
 const require = createRequire(import.meta.url);
-const { Context } = require('koishi');
+const { Context, Universal } = require('koishi');
 const http = require('@koishijs/plugin-http');
 const server = require('@koishijs/plugin-server');
 const onebot = require('koishi-plugin-adapter-onebot');
@@ -32,6 +32,12 @@ app.middleware(async (session) => {
   const quoted = session.quote ? ` on "${session.quote.content}"` : '';
   const said = `${session.stripped.content}${quoted}`;
   await session.send(`echo ${said} from ${session.userId} in ${where}`);
+});
+
+// A connection that ends after the next one came takes that one's sender with it: whoever dials
+// again waits for this line first.
+app.on('bot-status-updated', (bot) => {
+  if (bot.status === Universal.Status.OFFLINE) console.log('the bot is offline');
 });
 
 await app.start();

@@ -69,19 +69,27 @@ asio::awaitable<void> refuse(exchange& x) {
   co_await reply_error(x, make_error(ec::overloaded, "come back later"));
 }
 
+class three_events_source final : public event_source {
+  void begin(event_stream& out) override {
+    out.send("tick", "one\ntwo", "1");
+    out.send("", "three", "");
+    out.send("tock", "four\r\nevil: 1", "2\nevil");
+    out.finish();
+  }
+};
+
 asio::awaitable<void> three_events(exchange& x) {
-  auto events = co_await x.start_events();
-  events->send("tick", "one\ntwo", "1");
-  events->send("", "three", "");
-  events->send("tock", "four\r\nevil: 1", "2\nevil");
-  co_await events->finish();
+  x.stream_events(std::make_shared<three_events_source>());
+  co_return;
 }
 
+class endless_source final : public event_source {
+  void begin(event_stream& out) override { out.send("ready", "{}"); }
+};
+
 asio::awaitable<void> endless_events(exchange& x) {
-  auto events = co_await x.start_events();
-  events->send("ready", "{}");
-  while (events->open())
-    co_await events->wait();
+  x.stream_events(std::make_shared<endless_source>());
+  co_return;
 }
 
 asio::awaitable<void> pieces(exchange& x) {
