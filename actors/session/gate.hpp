@@ -59,6 +59,12 @@ caf::result<Answer> session_state::when_free(std::function<void(owed<Answer>)> r
   });
 }
 
+/// Asks, for at most `limit`.
+template <class Handle, class... Args>
+auto session_state::request(const Handle& receiver, std::chrono::milliseconds limit, Args... args) {
+  return limited(options_->alarms, self_, receiver, limit, std::move(args)...);
+}
+
 /// The wait before another try: doubled each time, up to `max_ms`.
 inline std::int64_t backoff_ms(int failures, std::int64_t first_ms, std::int64_t max_ms) {
   return std::min(first_ms << std::min(failures, 10), max_ms);

@@ -32,6 +32,8 @@ session_region_state::~session_region_state() {
 
 void session_region_state::start(session_region_options options) {
   options_ = std::move(options);
+  if (!options_.session.alarms)
+    options_.session.alarms = alarms::make(options_.host);
   session_options_ = std::make_shared<const session_options>(options_.session);
   set_timer(sweep_tick, options_.sweep_ms);
   resume_more();

@@ -110,11 +110,9 @@ caf::error session_state::check_access(const v1::Context& context) const {
   return settings().owner_id() == context.principal_id() ? caf::error{} : missing;
 }
 
-void session_state::set_timer(tick_kind kind, std::int64_t after_ms, std::int64_t id) {
-  v1::Tick tick;
-  tick.set_kind(kind);
-  tick.set_id(id);
-  self_->delayed_send(self_, std::chrono::milliseconds{after_ms}, Tick{std::move(tick)});
+alarms::ticket session_state::set_timer(tick_kind kind, std::int64_t after_ms, std::int64_t id) {
+  return options_->alarms->tick(caf::strong_actor_ptr{self_->ctrl()},
+                                std::chrono::milliseconds{after_ms}, kind, id);
 }
 
 input_limits session_state::limits() const {
@@ -146,7 +144,7 @@ void session_state::load() {
   query.set_conversation_id(id_);
   query.set_max_messages(static_cast<std::int32_t>(options_->config.history_messages_max));
   query.set_max_bytes(options_->config.history_bytes_max + options_->config.message_bytes_max);
-  self_->request(options_->store, store_limit(), LoadSession{std::move(query)})
+  request(options_->store, store_limit(), LoadSession{std::move(query)})
       .then([this](const SessionLoaded& loaded) { on_loaded(*loaded); },
             [this](const caf::error& err) { on_load_failed(err); });
 }
@@ -262,7 +260,7 @@ void session_state::do_update(const v1::UpdateConversation& update,
     return;
   }
   // The branch is read first: a leaf that does not exist must not be chosen.
-  self_->request(options_->store, store_limit(), LoadBranch{branch_query(update.leaf_id())})
+  request(options_->store, store_limit(), LoadBranch{branch_query(update.leaf_id())})
       .then([this, update,
              answer](const SessionLoaded& branch) { store_update(update, answer, &*branch); },
             [this, answer](const caf::error& err) {
@@ -275,7 +273,7 @@ void session_state::store_update(const v1::UpdateConversation& update,
                                  const owed<Conversation>& answer,
                                  const v1::SessionLoaded* branch) {
   auto chosen = branch == nullptr ? nullptr : std::make_shared<v1::SessionLoaded>(*branch);
-  self_->request(options_->store, store_limit(), UpdateConversation{update})
+  request(options_->store, store_limit(), UpdateConversation{update})
       .then(
           [this, answer, chosen](const Conversation& changed) {
             keep_settings(*changed);
@@ -314,7 +312,7 @@ void session_state::do_remove(const v1::DeleteConversation& command, const owed<
     release();
     return;
   }
-  self_->request(options_->store, store_limit(), DeleteConversation{command})
+  request(options_->store, store_limit(), DeleteConversation{command})
       .then(
           [this, answer](const Done& done) {
             auto gone = make_error(ec::not_found, "the conversation was deleted");

@@ -8,6 +8,7 @@
 #include "actors/session/turn.hpp"
 #include "config/config.hpp"
 #include "messages/actor.hpp"
+#include "messages/alarms.hpp"
 #include "messages/clock.hpp"
 
 #include <atomic>
@@ -35,6 +36,7 @@ struct session_options {
   tokenizer_actor tokenizer;
   outbox_actor outbox; // told of new rows; may be empty: it polls
   wall_clock_ptr clock = system_clock();
+  std::shared_ptr<troupe::alarms> alarms; // empty: the region makes them
   turn_pipeline pipeline;
   /// Splits an answer for a channel into the pieces that are sent there, in order. Empty: one
   /// piece.
@@ -98,6 +100,8 @@ private:
   caf::result<Answer> when_loaded(std::function<void(owed<Answer>)> run);
   template <class Answer>
   caf::result<Answer> when_free(std::function<void(owed<Answer>)> run);
+  template <class Handle, class... Args>
+  auto request(const Handle& receiver, std::chrono::milliseconds limit, Args... args);
   void load();
   void on_loaded(const v1::SessionLoaded& loaded);
   void on_load_failed(const caf::error& err);
@@ -112,7 +116,7 @@ private:
   stage_context stages() const;
   void replay_due();
   std::int64_t now_us() const { return options_->clock->now_us(); }
-  void set_timer(tick_kind kind, std::int64_t after_ms, std::int64_t id);
+  alarms::ticket set_timer(tick_kind kind, std::int64_t after_ms, std::int64_t id);
   std::chrono::milliseconds store_limit() const;
   input_limits limits() const;
   v1::LoadBranch branch_query(const std::string& leaf_id) const;

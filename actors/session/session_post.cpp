@@ -151,7 +151,7 @@ void session_state::with_message(const std::string& id, const draft_ptr& x,
   }
   auto query = branch_query(id);
   query.set_max_messages(1);
-  self_->request(options_->store, store_limit(), LoadBranch{std::move(query)})
+  request(options_->store, store_limit(), LoadBranch{std::move(query)})
       .then(
           [this, x, id, go_on](const SessionLoaded& branch) {
             if (branch->messages().empty() || branch->messages().rbegin()->id() != id)
@@ -220,7 +220,7 @@ v1::AcceptTurn session_state::acceptance(draft& x) {
 
 void session_state::accept(const draft_ptr& x) {
   auto command = acceptance(*x);
-  self_->request(options_->store, store_limit(), AcceptTurn{std::move(command)})
+  request(options_->store, store_limit(), AcceptTurn{std::move(command)})
       .then([this, x](const TurnStored& stored) { on_accepted(x, *stored); },
             [this, x](const caf::error& err) { on_refused(x, err); });
 }
@@ -313,7 +313,7 @@ void session_state::look_up_doubtful() {
   };
   v1::GetTurn query;
   query.set_turn_id(w.doubtful.front());
-  self_->request(options_->store, store_limit(), GetTurn{std::move(query)})
+  request(options_->store, store_limit(), GetTurn{std::move(query)})
       .then(
           [this, next](const Turn& turn) {
             if (turn->conversation_id() == id_ && !final_status(turn->status())

@@ -68,7 +68,7 @@ void session_state::subscribe_stored(const v1::SubscribeTurn& query, const turn_
                                      const owed<Turn>& answer) {
   v1::GetTurn wanted;
   wanted.set_turn_id(query.turn_id());
-  self_->request(options_->store, store_limit(), GetTurn{std::move(wanted)})
+  request(options_->store, store_limit(), GetTurn{std::move(wanted)})
       .then(
           [this, query, sink, answer](const Turn& turn) {
             if (turn->conversation_id() != id_) {
@@ -127,7 +127,7 @@ void session_state::replay_stored(const v1::Turn& turn, std::int64_t after_seq,
   }
   auto query = branch_query(turn.reply_id());
   query.set_max_messages(1);
-  self_->request(options_->store, store_limit(), LoadBranch{std::move(query)})
+  request(options_->store, store_limit(), LoadBranch{std::move(query)})
       .then(
           [turn, tell](const SessionLoaded& branch) {
             const auto& messages = branch->messages();
@@ -187,7 +187,7 @@ void session_state::do_stop(const v1::StopTurn& command, const owed<Turn>& answe
   }
   v1::GetTurn query;
   query.set_turn_id(command.turn_id());
-  self_->request(options_->store, store_limit(), GetTurn{std::move(query)})
+  request(options_->store, store_limit(), GetTurn{std::move(query)})
       .then(
           [this, answer](const Turn& turn) {
             if (turn->conversation_id() == id_)

@@ -233,7 +233,7 @@ void session_state::store_step(open_turn& turn) {
   if (!turn.moves_leaf)
     turn.advance->clear_leaf_id();
   auto serial = turn.serial;
-  self_->request(options_->store, store_limit(), AdvanceTurn{*turn.advance})
+  request(options_->store, store_limit(), AdvanceTurn{*turn.advance})
       .then(
           [this, serial](const TurnStored& stored) {
             auto* turn = find(serial);
@@ -254,7 +254,7 @@ void session_state::step_refused(open_turn& turn, const caf::error& err) {
   auto serial = turn.serial;
   v1::GetTurn query;
   query.set_turn_id(turn.turn.id());
-  self_->request(options_->store, store_limit(), GetTurn{std::move(query)})
+  request(options_->store, store_limit(), GetTurn{std::move(query)})
       .then(
           [this, serial, err](const Turn& stored) {
             auto* turn = find(serial);
@@ -367,6 +367,7 @@ void session_state::abandon(open_turn& turn, const caf::error& reason) {
 
 void session_state::forget(open_turn& turn) {
   count(turn, turn_count::none);
+  options_->alarms->cancel(turn.limit);
   for (const auto& sink : turn.sinks)
     self_->demonitor(sink.address());
   auto& open = work().open;

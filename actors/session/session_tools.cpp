@@ -35,7 +35,7 @@ void session_state::post_results(const draft_ptr& x) {
   if (turn.moves_leaf)
     command.set_leaf_id(messages.back().id());
   auto serial = enter(turn, turn_phase::storing_results);
-  self_->request(options_->store, store_limit(), AdvanceTurn{std::move(command)})
+  request(options_->store, store_limit(), AdvanceTurn{std::move(command)})
       .then(
           [this, x, serial, messages, stored](const TurnStored&) {
             if (auto* turn = find(serial))

@@ -117,7 +117,7 @@ void session_state::store_start(open_turn& turn) {
   if (turn.moves_leaf)
     command.set_leaf_id(turn.tip);
   auto serial = turn.serial;
-  self_->request(options_->store, store_limit(), AdvanceTurn{std::move(command)})
+  request(options_->store, store_limit(), AdvanceTurn{std::move(command)})
       .then(
           [this, serial](const TurnStored& stored) {
             auto* turn = find(serial);
@@ -158,7 +158,7 @@ void session_state::position(open_turn& turn) {
   }
   auto serial =
       turn.phase == turn_phase::positioning ? turn.serial : enter(turn, turn_phase::positioning);
-  self_->request(options_->store, store_limit(), LoadBranch{branch_query(turn.tip)})
+  request(options_->store, store_limit(), LoadBranch{branch_query(turn.tip)})
       .then(
           [this, serial](const SessionLoaded& branch) {
             auto* turn = find(serial);
@@ -209,7 +209,7 @@ void session_state::wait_for_tools(open_turn& turn) {
 
 void session_state::set_limit(open_turn& turn) {
   auto left_ms = options_->config.turn_limit_ms - (now_us() - turn.began_us) / 1'000;
-  set_timer(limit_tick, std::clamp<std::int64_t>(left_ms, 1, watch_ms), turn.limit_id);
+  turn.limit = set_timer(limit_tick, std::clamp<std::int64_t>(left_ms, 1, watch_ms), turn.limit_id);
 }
 
 void session_state::time_is_up(std::int64_t limit_id) {

@@ -41,7 +41,7 @@ void session_state::run_step(open_turn& turn) {
   *query.mutable_context() = context_of(turn);
   query.set_model(turn.turn.model());
   query.set_operation(v1::OPERATION_CHAT);
-  self_->request(options_->router, route_limit, GetRoute{std::move(query)})
+  request(options_->router, route_limit, GetRoute{std::move(query)})
       .then(
           [this, serial](const Route& route) {
             if (auto* turn = find(serial)) {
@@ -121,7 +121,7 @@ void session_state::count_tokens(open_turn& turn, const std::vector<std::size_t>
   for (auto& text : more)
     query.add_texts(std::move(text));
   auto total = query.texts_size();
-  self_->request(options_->tokenizer, count_limit, CountTokens{std::move(query)})
+  request(options_->tokenizer, count_limit, CountTokens{std::move(query)})
       .then(
           [this, serial = turn.serial, places, more_count, total,
            go_on](const TokensCounted& answer) {
@@ -231,8 +231,7 @@ void session_state::ask_model(open_turn& turn, v1::StartCompletion request) {
   step.route = std::move(kept);
   if (history_.index_of(turn.turn.message_id()))
     turn.question.reset();
-  self_
-      ->request(options_->upstream, start_limit, StartCompletion{std::move(request)},
+  this->request(options_->upstream, start_limit, StartCompletion{std::move(request)},
                 caf::actor_cast<completion_sink_actor>(self_))
       .then([](const Done&) {},
             [this, serial](const caf::error& err) {

@@ -4,6 +4,7 @@
 #include "actors/session/event_log.hpp"
 #include "actors/session/pipeline.hpp"
 #include "actors/session/promises.hpp"
+#include "messages/alarms.hpp"
 #include "messages/interfaces.hpp"
 
 #include <cstdint>
@@ -81,7 +82,8 @@ struct open_turn {
   std::int64_t began_us = 0;
   std::int64_t serial = 0;   // of its present phase: late answers to a phase before are dropped
   std::int64_t limit_id = 0; // of its time limit
-  int failures = 0;          // of the present write
+  alarms::ticket limit = 0;
+  int failures = 0; // of the present write
   event_log events;
   std::vector<turn_sink_actor> sinks;
   std::unique_ptr<model_step> step;

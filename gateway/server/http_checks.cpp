@@ -74,7 +74,7 @@ std::string_view request_head::field(std::string_view name) const {
 }
 
 void request_head::forget_fields() {
-  fields_ = {};
+  std::vector<field_span>{}.swap(fields_); // assigning {} keeps its memory
   text_.resize(std::min(text_.find("\r\n", method_.at), text_.size()));
   text_.shrink_to_fit();
 }

@@ -233,8 +233,8 @@ void request_exchange::stream_events(std::shared_ptr<event_source> source, heade
   c_.send({head_text(200, "text/event-stream", {}, headers, chunked)});
   // What was asked is not needed any more.
   head_.forget_fields();
-  body_ = {};
-  params_ = {};
+  std::string{}.swap(body_);
+  decltype(params_){}.swap(params_);
   query_.reset();
   events_ = make_event_stream(c_, *this, chunked, source);
   source->begin(*events_);

@@ -6,6 +6,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/dispatch.hpp>
+#include <boost/asio/post.hpp>
 
 namespace troupe::gateway {
 
@@ -42,18 +43,58 @@ std::int64_t demo_prompt_tokens(const v1::StartCompletion& start) {
 
 } // namespace
 
+class demo_completion final : public running_completion,
+                              public demo_run,
+                              public std::enable_shared_from_this<demo_completion> {
+public:
+  demo_completion(completion_runner& runner, running_completion one,
+                  const config::upstream_section& section) :
+      running_completion(std::move(one)),
+      demo_run(*runner.where_.shard, demo_reply{last_user_text(*start), demo_options_of(section)},
+               demo_options_of(section)),
+      runner_(runner),
+      prompt_tokens_(demo_prompt_tokens(*start)),
+      deployment_(start->route().targets(0).deployment()),
+      model_(start->route().targets(0).upstream_model()) {
+    start = {};
+  }
+
+private:
+  void said(std::string text, bool ended) override {
+    auto self = shared_from_this(); // it may be cancelled meanwhile
+    auto events = runner_.events_for(*this);
+    runner_.tell_started(*this, events, deployment_, model_);
+    if (!text.empty())
+      events.add_events()->mutable_delta()->set_text(std::move(text));
+    told_content = true;
+    if (ended) {
+      auto* finished = events.add_events()->mutable_finished();
+      finished->set_finish_reason(std::string{reply().finish_reason()});
+      *finished->mutable_usage() = reply().usage(prompt_tokens_);
+      finished->set_model(model_);
+    }
+    runner_.send(*this, std::move(events));
+    if (ended)
+      runner_.end(*this);
+  }
+
+  completion_runner& runner_; // which owns this
+  std::int64_t prompt_tokens_;
+  std::string deployment_;
+  std::string model_;
+};
+
 completion_runner::completion_runner(upstream_shard where, tokenizer_actor tokenizer,
                                      std::shared_ptr<std::atomic<std::size_t>> running) :
     where_(std::move(where)),
     tokenizer_(std::move(tokenizer)),
-    demo_(std::make_shared<demo_pacer>(where_.shard->context())),
     count_running_(std::move(running)) {}
 
 void completion_runner::start(StartCompletion command, completion_sink_actor sink) {
-  auto one = std::make_shared<running_completion>();
-  one->id = command->completion_id();
-  one->start = std::move(command);
-  one->sink = std::move(sink);
+  auto id = command->completion_id();
+  auto one = std::make_shared<running_completion>(
+      running_completion{running_completion::counted{count_running_}, std::move(id),
+                         std::move(command), std::move(sink)});
   asio::dispatch(where_.shard->context(),
                  [self = shared_from_this(), one = std::move(one)]() mutable {
                    self->launch(std::move(one));
@@ -63,27 +104,29 @@ void completion_runner::start(StartCompletion command, completion_sink_actor sin
 void completion_runner::cancel(std::string completion_id) {
   asio::dispatch(where_.shard->context(),
                  [self = shared_from_this(), id = std::move(completion_id)] {
-                   auto found = self->running_.find(id);
+                   auto found = self->running_.find(std::string_view{id});
                    if (found == self->running_.end())
                      return;
-                   auto one = std::move(found->second);
+                   auto one = *found;
                    self->running_.erase(found);
                    one->stop.cancel();
                  });
 }
 
 void completion_runner::launch(running_ptr one) {
-  if (!running_.emplace(one->id, one).second) {
-    count_running_->fetch_sub(1);
+  std::shared_ptr<demo_completion> demo;
+  if (const auto* section = demo_of(*one))
+    one = demo = std::make_shared<demo_completion>(*this, std::move(*one), *section);
+  if (!running_.insert(one).second) {
     log_warn("completion_started_twice", {{"completion_id", one->id}});
     return;
   }
-  if (const auto* section = demo_of(*one)) {
-    run_demo(std::move(one), demo_options_of(*section));
+  if (demo) {
+    demo->begin();
     return;
   }
   auto ended = [self = shared_from_this(), one](std::exception_ptr thrown) {
-    self->end(one);
+    self->end(*one);
     if (!thrown)
       return;
     log_error("completion_threw", {{"completion_id", one->id}});
@@ -226,51 +269,16 @@ asio::awaitable<v1::Usage> completion_runner::count(const running_completion& on
                                  text);
 }
 
-/// The demo in process: no bytes of any protocol in between.
-void completion_runner::run_demo(running_ptr one, const demo_options& options) {
-  demo_reply reply{last_user_text(*one->start), options};
-  auto prompt_tokens = demo_prompt_tokens(*one->start);
-  const auto target = one->start->route().targets(0);
-  one->start = {};
-  auto tell = [weak = weak_from_this(), one, prompt_tokens, model = target.upstream_model(),
-               deployment = target.deployment()](const demo_reply& said, std::string text,
-                                                 bool ended) {
-    auto self = weak.lock();
-    if (!self)
-      return;
-    auto events = self->events_for(*one);
-    self->tell_started(*one, events, deployment, model);
-    if (!text.empty())
-      events.add_events()->mutable_delta()->set_text(std::move(text));
-    one->told_content = true;
-    if (ended) {
-      auto* finished = events.add_events()->mutable_finished();
-      finished->set_finish_reason(std::string{said.finish_reason()});
-      *finished->mutable_usage() = said.usage(prompt_tokens);
-      finished->set_model(model);
-    }
-    self->send(*one, std::move(events));
-    if (ended)
-      self->end(one);
-  };
-  auto run = demo_->start(std::move(reply), options, std::move(tell));
-  one->stop.on_cancel([weak = weak_from_this(), run, of = std::weak_ptr{one}] {
-    auto self = weak.lock();
-    auto stopped = of.lock();
-    if (!self || !stopped)
-      return;
-    self->demo_->stop(run);
-    self->end(stopped);
-  });
+/// Nothing more comes of it.
+void completion_runner::end(const running_completion& one) {
+  auto found = running_.find(std::string_view{one.id});
+  if (found != running_.end() && found->get() == &one)
+    running_.erase(found);
 }
 
-/// Nothing more comes of it.
-void completion_runner::end(const running_ptr& one) {
-  one->stop.on_cancel(nullptr);
-  count_running_->fetch_sub(1);
-  auto found = running_.find(one->id);
-  if (found != running_.end() && found->second == one)
-    running_.erase(found);
+void completion_runner::let_go(std::shared_ptr<completion_runner> runner) {
+  auto& io = runner->where_.shard->context();
+  asio::post(io, [runner = std::move(runner)] {});
 }
 
 v1::CompletionEvents completion_runner::events_for(const running_completion& one) const {

@@ -2,8 +2,6 @@
 
 #include "gateway/upstream/endpoint.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <charconv>
 
@@ -12,6 +10,7 @@ namespace troupe::gateway {
 namespace {
 
 constexpr std::size_t quote_bytes_max = 120;
+constexpr std::size_t token_bytes_max = 256; // a quote without spaces is one
 constexpr std::int64_t tokens_max = 1'000'000;
 
 bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
@@ -65,22 +64,6 @@ bool is_chinese(std::string_view text) {
   return han > 0 && han * 3 >= letters;
 }
 
-std::string compose(std::string_view user_text) {
-  auto said = quote(user_text);
-  if (is_chinese(said))
-    return fmt::format(
-        "你好！我是 Troupe 内置的演示回复，还没有配置任何模型服务。"
-        "你说的是：「{}」。要与真正的模型对话，请设置环境变量 OPENAI_API_KEY"
-        "（以及 OPENAI_BASE_URL）后重新启动，或在 troupe.yaml 的 upstreams 里添加一个。",
-        said);
-  auto heard = said.empty() ? std::string{} : fmt::format("You wrote: \"{}\". ", said);
-  return fmt::format("Hello! I am the demo built into Troupe: no model provider is configured yet, "
-                     "so this reply comes from no model. {}To talk to a real one, set "
-                     "OPENAI_API_KEY (and OPENAI_BASE_URL) and start Troupe again, or add it to "
-                     "upstreams in troupe.yaml.",
-                     heard);
-}
-
 template <class T>
 void read_number(std::string_view query, std::string_view name, T max, T& into) {
   auto text = query_value(query, name);
@@ -106,27 +89,70 @@ demo_options demo_options_of(const config::upstream_section& section) {
 
 demo_reply::demo_reply(std::string_view user_text, const demo_options& options,
                        std::int64_t max_tokens) :
-    text_(compose(user_text)), limit_(options.tokens), repeats_(options.tokens > 0) {
-  if (repeats_ && !text_.empty() && text_.back() != ' ')
-    text_ += ' ';
-  text_.shrink_to_fit(); // thousands may run at once
+    heard_(quote(user_text)),
+    limit_(options.tokens),
+    repeats_(options.tokens > 0),
+    chinese_(is_chinese(heard_)) {
+  heard_.shrink_to_fit();
   if (max_tokens > 0 && (limit_ == 0 || max_tokens < limit_)) {
-    auto whole = limit_ > 0 ? limit_ : count_tokens(text_);
+    auto whole = limit_;
+    if (whole == 0)
+      for (std::size_t at = 0; at < size(); ++whole)
+        at += token_length(some(at));
     cut_ = max_tokens < whole;
     limit_ = std::min(max_tokens, whole);
   }
 }
 
-std::string_view demo_reply::next() {
+demo_reply::pieces demo_reply::text() const {
+  std::string_view again = repeats_ ? " " : "";
+  if (chinese_)
+    return {"你好！我是 Troupe 内置的演示回复，还没有配置任何模型服务。",
+            "你说的是：「",
+            heard_,
+            "」。",
+            "要与真正的模型对话，请设置环境变量 OPENAI_API_KEY（以及 OPENAI_BASE_URL）后重新启动，"
+            "或在 troupe.yaml 的 upstreams 里添加一个。",
+            again};
+  bool quotes = !heard_.empty();
+  return {"Hello! I am the demo built into Troupe: no model provider is configured yet, so this "
+          "reply comes from no model. ",
+          quotes ? "You wrote: \"" : "",
+          heard_,
+          quotes ? "\". " : "",
+          "To talk to a real one, set OPENAI_API_KEY (and OPENAI_BASE_URL) and start Troupe again, "
+          "or add it to upstreams in troupe.yaml.",
+          again};
+}
+
+std::size_t demo_reply::size() const {
+  std::size_t sum = 0;
+  for (auto piece : text())
+    sum += piece.size();
+  return sum;
+}
+
+/// The text from `at` on, as far as its next token may go.
+std::string demo_reply::some(std::size_t at) const {
+  std::string out;
+  for (auto piece : text()) {
+    auto skip = std::min(at, piece.size());
+    at -= skip;
+    out += piece.substr(skip, token_bytes_max - out.size());
+  }
+  return out;
+}
+
+std::string demo_reply::next() {
   if (limit_ != 0 && given_ >= limit_)
     return {};
-  if (at_ == text_.size()) {
+  if (at_ == size()) {
     if (!repeats_)
       return {};
     at_ = 0;
   }
-  auto token = std::string_view{text_}.substr(at_);
-  token = token.substr(0, token_length(token));
+  auto token = some(at_);
+  token.resize(token_length(token));
   at_ += token.size();
   ++given_;
   return token;

@@ -4,6 +4,7 @@
 #include "config/config.hpp"
 #include "messages/types.hpp"
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -26,8 +27,8 @@ public:
   /// `max_tokens` 0: no limit of the caller's.
   demo_reply(std::string_view user_text, const demo_options& options, std::int64_t max_tokens = 0);
 
-  /// The next token; empty at the end. Valid as long as the reply.
-  std::string_view next();
+  /// The next token; empty at the end.
+  std::string next();
   /// Everything that is left.
   std::string rest();
 
@@ -40,11 +41,18 @@ public:
   static std::int64_t count_tokens(std::string_view text);
 
 private:
-  std::string text_;
+  // The text is put together as it is said: thousands of replies may run at once.
+  using pieces = std::array<std::string_view, 6>;
+  pieces text() const;
+  std::size_t size() const;
+  std::string some(std::size_t at) const;
+
+  std::string heard_; // what the user said, shortened
   std::size_t at_ = 0;
   std::int64_t given_ = 0;
   std::int64_t limit_ = 0; // 0: the end of the text
   bool repeats_ = false;   // from its start, until the limit
+  bool chinese_ = false;
   bool cut_ = false;
 };
 

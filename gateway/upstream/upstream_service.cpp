@@ -4,6 +4,11 @@
 
 namespace troupe::gateway {
 
+upstream_service_state::~upstream_service_state() {
+  for (auto& runner : runners)
+    completion_runner::let_go(std::move(runner));
+}
+
 void upstream_service_state::configure(const upstream_service_options& options) {
   running = std::make_shared<std::atomic<std::size_t>>(0);
   running_max = options.running_max;

@@ -32,6 +32,7 @@ struct upstream_service_state {
 
   using pointer = self_pointer<upstream_actor, upstream_service_state>;
 
+  ~upstream_service_state();
   void configure(const upstream_service_options& options);
   caf::result<Done> start(const StartCompletion& command, const completion_sink_actor& sink);
   void cancel(const CancelCompletion& command);

@@ -23,6 +23,7 @@ session_fixture::session_fixture() {
   session.tokenizer = troupe::spawn(host, fake_tokenizer, tokenizer);
   session.router = troupe::spawn(host, model_router, models);
   session.clock = clock;
+  session.alarms = alarms::make(host, std::chrono::nanoseconds{1});
   session.default_model = "gpt-4o";
 }
 
