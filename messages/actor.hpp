@@ -44,11 +44,26 @@ struct restart_limit {
 template <class Base>
 class instrumented final : public Base {
 public:
-  using behavior_factory = std::function<typename Base::behavior_type(Base*)>;
+  /// Makes the behaviour, and makes it again after a restart.
+  class behavior_factory {
+  public:
+    virtual ~behavior_factory() = default;
+    virtual typename Base::behavior_type make(Base* self) = 0;
+  };
   using state_type = std::remove_reference_t<decltype(std::declval<Base&>().state)>;
 
+  template <class F>
+  static std::unique_ptr<behavior_factory> factory_of(F make) {
+    struct holder final : behavior_factory {
+      explicit holder(F f) : call(std::move(f)) {}
+      typename Base::behavior_type make(Base* self) override { return call(self); }
+      F call;
+    };
+    return std::make_unique<holder>(std::move(make));
+  }
+
   instrumented(caf::actor_config& cfg, troupe::probes& all, actor_type_probe& type,
-               behavior_factory factory) :
+               std::unique_ptr<behavior_factory> factory) :
       Base(cfg), probes_(all), factory_(std::move(factory)) {
     probe_.type = &type;
     probe_.actor_id = this->id();
@@ -76,7 +91,7 @@ public:
   }
 
 protected:
-  typename Base::behavior_type make_behavior() override { return factory_(this); }
+  typename Base::behavior_type make_behavior() override { return factory_->make(this); }
 
   caf::invoke_message_result consume(caf::mailbox_element& element) override {
     auto start = std::chrono::steady_clock::now();
@@ -103,11 +118,16 @@ protected:
   bool cleanup(caf::error&& reason, caf::execution_unit* unit) override {
     left_mailbox(probe_.depth.load(std::memory_order_relaxed));
     // A timer may keep an ended actor for a while; the handles among its arguments must not stay.
-    factory_ = nullptr;
+    factory_.reset();
     return Base::cleanup(std::move(reason), unit);
   }
 
 private:
+  struct recent_restarts {
+    caf::actor_clock::time_point since;
+    int count;
+  };
+
   static bool may_shed(const caf::mailbox_element& element) {
     return !element.mid.is_response() && element.mid.is_normal_message()
            && !element.content().template match_elements<caf::down_msg>()
@@ -132,11 +152,9 @@ private:
     answer(element, make_error(ec::internal, "the request failed inside; it is in the log"),
            this->context());
     auto now = this->clock().now();
-    if (now - window_start_ > restart_limit::window) {
-      window_start_ = now;
-      restarts_ = 0;
-    }
-    if (++restarts_ > restart_limit::restarts_max) {
+    if (!recent_ || now - recent_->since > restart_limit::window)
+      recent_ = std::make_unique<recent_restarts>(recent_restarts{now, 0});
+    if (++recent_->count > restart_limit::restarts_max) {
       this->quit(make_error(ec::internal, probe_.type->name + " failed too often: " + what));
       return;
     }
@@ -154,14 +172,14 @@ private:
       new (state) state_type(static_cast<Base*>(this));
     else
       new (state) state_type();
-    this->do_become(std::move(factory_(this).unbox()), true);
+    this->do_become(std::move(factory_->make(this).unbox()), true);
   }
 
   troupe::probes& probes_;
   actor_probe probe_;
-  behavior_factory factory_;
-  caf::actor_clock::time_point window_start_{};
-  int restarts_ = 0;
+  // Pointers: there may be a million actors, and few of them fail.
+  std::unique_ptr<behavior_factory> factory_;
+  std::unique_ptr<recent_restarts> recent_;
 };
 
 namespace detail {
@@ -187,9 +205,10 @@ auto spawn(const actor_host& host, Function function, Args... args) {
   using impl = instrumented<base>;
   using state_type = typename impl::state_type;
   auto& type = host.probes->of_type(state_type::name);
-  typename impl::behavior_factory factory = [function, ... args = std::move(args)](base* self) {
+  auto make = [function, ... args = std::move(args)](base* self) {
     return function(self, args...);
   };
+  auto factory = impl::factory_of(std::move(make));
   caf::actor_config cfg;
   return host.system->spawn_class<impl, Options>(cfg, *host.probes, type, std::move(factory));
 }

@@ -1,70 +1,112 @@
 #include "actors/session/event_log.hpp"
 
 #include <stdexcept>
-#include <string_view>
 
 namespace troupe {
 
 void event_log::start(std::int32_t attempt) {
   packed_.clear();
-  ends_.clear();
+  count_ = 0;
   base_ = static_cast<std::int64_t>(attempt > 1 ? attempt - 1 : 0) << 32;
 }
 
 void event_log::add(v1::TurnEvent& event) {
   event.set_seq(last_seq() + 1);
   auto what = kind::other;
+  std::string whole;
+  std::string_view bytes;
   const auto& delta = event.delta();
   if (event.has_delta() && delta.reasoning().empty()) {
     what = kind::text;
-    packed_ += delta.text();
+    bytes = delta.text();
   } else if (event.has_delta() && delta.text().empty()) {
     what = kind::reasoning;
-    packed_ += delta.reasoning();
+    bytes = delta.reasoning();
   } else {
-    event.AppendToString(&packed_);
+    whole = event.SerializeAsString();
+    bytes = whole;
   }
-  ends_.push_back({static_cast<std::uint32_t>(packed_.size()), what});
+  for (auto head = bytes.size() << 2 | static_cast<std::size_t>(what);; head >>= 7) {
+    bool last = head < 0x80;
+    packed_ += static_cast<char>(last ? head : (head & 0x7f) | 0x80);
+    if (last)
+      break;
+  }
+  packed_ += bytes;
+  ++count_;
+}
+
+event_log::entry event_log::read(std::size_t& at) const {
+  std::size_t head = 0;
+  for (unsigned shift = 0;; shift += 7) {
+    auto byte = static_cast<unsigned char>(packed_[at++]);
+    head |= static_cast<std::size_t>(byte & 0x7f) << shift;
+    if (byte < 0x80)
+      break;
+  }
+  entry found{static_cast<kind>(head & 3), std::string_view{packed_}.substr(at, head >> 2)};
+  at += head >> 2;
+  return found;
+}
+
+/// Where the first event after `after_seq` begins, or the first of all if there is no such event
+/// in the log; `seq` becomes the number of the one before it.
+std::size_t event_log::skip_to(std::int64_t after_seq, std::int64_t& seq) const {
+  seq = base_;
+  std::size_t at = 0;
+  if (after_seq > base_ && after_seq <= last_seq())
+    for (; seq < after_seq; ++seq)
+      read(at);
+  return at;
+}
+
+std::string event_log::text(std::int64_t after_seq) const {
+  std::string all;
+  std::int64_t seq = 0;
+  for (auto at = skip_to(after_seq, seq); at < packed_.size();) {
+    auto found = read(at);
+    if (found.what == kind::text)
+      all += found.bytes;
+  }
+  return all;
 }
 
 std::vector<v1::TurnEvents> event_log::replay(std::int64_t after_seq,
                                               std::size_t batch_bytes) const {
   std::vector<v1::TurnEvents> batches;
   std::size_t batch_size = 0;
-  auto i = after_seq > base_ && after_seq <= last_seq()
-               ? static_cast<std::size_t>(after_seq - base_)
-               : std::size_t{0};
-  auto begin = i == 0 ? std::size_t{0} : std::size_t{ends_[i - 1].end};
-  while (i < ends_.size()) {
-    auto what = ends_[i].what;
-    auto next = i + 1;
-    while (what != kind::other && next < ends_.size() && ends_[next].what == what
-           && ends_[next].end - begin <= batch_bytes)
-      ++next;
-    auto end = std::size_t{ends_[next - 1].end};
-    if (batches.empty() || batch_size + end - begin > batch_bytes) {
+  std::int64_t seq = 0;
+  for (auto at = skip_to(after_seq, seq); at < packed_.size();) {
+    auto first = read(at);
+    ++seq;
+    std::string piece{first.bytes};
+    // Deltas of one kind are joined.
+    while (first.what != kind::other && at < packed_.size()) {
+      auto next = at;
+      auto more = read(next);
+      if (more.what != first.what || piece.size() + more.bytes.size() > batch_bytes)
+        break;
+      piece += more.bytes;
+      at = next;
+      ++seq;
+    }
+    if (batches.empty() || batch_size + piece.size() > batch_bytes) {
       batches.emplace_back();
       batch_size = 0;
     }
-    batch_size += end - begin;
-    auto piece = packed_.substr(begin, end - begin);
+    batch_size += piece.size();
     auto& event = *batches.back().add_events();
-    if (what == kind::other && !event.ParseFromString(piece))
+    if (first.what == kind::other && !event.ParseFromString(piece))
       throw std::logic_error("a packed event cannot be read");
-    else if (what == kind::text)
+    else if (first.what == kind::text)
       event.mutable_delta()->set_text(std::move(piece));
-    else if (what == kind::reasoning)
+    else if (first.what == kind::reasoning)
       event.mutable_delta()->set_reasoning(std::move(piece));
-    event.set_seq(base_ + static_cast<std::int64_t>(next));
-    begin = end;
-    i = next;
+    event.set_seq(seq);
   }
   return batches;
 }
 
-void event_log::compact() {
-  packed_.shrink_to_fit();
-  ends_.shrink_to_fit();
-}
+void event_log::compact() { packed_.shrink_to_fit(); }
 
 } // namespace troupe

@@ -5,11 +5,12 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace troupe {
 
-/// Numbers a turn's events and can give them again. Text deltas cost eight bytes beyond their text.
+/// Numbers a turn's events and can give them again. A delta costs a byte or two beyond its text.
 /// Its size is bounded by that of the answer: whoever writes it bounds that. Knows no CAF.
 class event_log {
 public:
@@ -24,26 +25,31 @@ public:
   void add(v1::TurnEvent& event);
 
   /// The number of the last event; one less than the first one's if there is none.
-  std::int64_t last_seq() const noexcept { return base_ + static_cast<std::int64_t>(ends_.size()); }
+  std::int64_t last_seq() const noexcept { return base_ + count_; }
 
-  std::size_t bytes() const noexcept { return packed_.size() + ends_.size() * sizeof(mark); }
+  std::size_t bytes() const noexcept { return packed_.size(); }
 
   /// The events after `after_seq` in batches of about `batch_bytes`, consecutive deltas joined
   /// under the number of the last. A reader ahead of the log gets all of it.
   std::vector<v1::TurnEvents> replay(std::int64_t after_seq, std::size_t batch_bytes) const;
 
+  /// The text of all deltas after `after_seq`, joined.
+  std::string text(std::int64_t after_seq) const;
+
   void compact();
 
 private:
   enum class kind : std::uint8_t { text, reasoning, other };
-  struct mark {
-    std::uint32_t end;
+  struct entry {
     kind what;
+    std::string_view bytes;
   };
+  entry read(std::size_t& at) const;
+  std::size_t skip_to(std::int64_t after_seq, std::int64_t& seq) const;
 
-  std::string packed_;
-  std::vector<mark> ends_;
+  std::string packed_; // of each event its size and kind in a varint, then its bytes
   std::int64_t base_ = 0;
+  std::int64_t count_ = 0;
 };
 
 } // namespace troupe

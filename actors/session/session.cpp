@@ -15,7 +15,7 @@ namespace {
 v1::TurnEvents farewell(const std::string& conversation_id, const open_turn& turn) {
   v1::TurnEvents batch;
   batch.set_conversation_id(conversation_id);
-  batch.set_turn_id(turn.turn.id());
+  batch.set_turn_id(turn.id.str());
   auto& event = *batch.add_events();
   event.set_seq(turn.events.last_seq() + 1);
   auto& failure = *event.mutable_failed()->mutable_failure();
@@ -42,7 +42,7 @@ session_state::~session_state() {
       if (self_->has_behavior()) {
         v1::SubscribeTurn again;
         again.set_conversation_id(id_);
-        again.set_turn_id(turn->turn.id());
+        again.set_turn_id(turn->id.str());
         again.set_after_seq(turn->events.last_seq());
         caf::anon_send(self, SubscribeTurn{std::move(again)}, sink);
       } else {
@@ -73,12 +73,12 @@ void session_state::settle_down() {
   if (static_cast<std::int64_t>(history_.bytes()) > options_->config.history_bytes_max)
     history_.drop_all();
   history_.compact();
-  settings_.shrink_to_fit();
 }
 
 v1::Conversation session_state::settings() const {
   v1::Conversation conversation;
-  if (!conversation.ParseFromString(settings_))
+  if (!conversation.ParseFromArray(settings_.view().data(),
+                                   static_cast<int>(settings_.view().size())))
     throw std::logic_error("a session's settings cannot be read");
   conversation.set_id(id_);
   return conversation;

@@ -10,6 +10,7 @@
 #include "messages/actor.hpp"
 #include "messages/alarms.hpp"
 #include "messages/clock.hpp"
+#include "messages/thin_string.hpp"
 
 #include <atomic>
 #include <functional>
@@ -64,7 +65,14 @@ struct session_work {
   bool busy = false;                                    // a change is being stored
   bool replay_timer = false;                            // will look after `ended`
   std::shared_ptr<const v1::Conversation> conversation; // parsed settings, for the stages
-  std::shared_ptr<char> alive = std::make_shared<char>();
+  std::shared_ptr<char> alive;                          // once somebody watches it
+
+  /// Expires with the session's state: for what stages give back later.
+  std::weak_ptr<char> watch() {
+    if (!alive)
+      alive = std::make_shared<char>();
+    return alive;
+  }
 };
 
 class session_state {
@@ -232,9 +240,8 @@ private:
   pointer self_;
   session_options_ptr options_;
   std::string id_;
-  std::string settings_; // the conversation, serialised without ids and times
-  std::string
-      next_parent_; // the message after which the next one goes: the leaf, or a reply to come
+  thin_string settings_;    // the conversation, serialised without ids and times
+  thin_string next_parent_; // after which the next message goes: the leaf, or a reply to come
   history history_;
   std::unique_ptr<session_work> work_;
   memory memory_ = memory::empty;

@@ -73,7 +73,7 @@ void session_state::admit(const draft_ptr& x, std::size_t stage) {
     coming.set_id(id_);
     work().conversation = std::make_shared<const v1::Conversation>(std::move(coming));
   }
-  std::weak_ptr<char> alive = work().alive;
+  std::weak_ptr<char> alive = work().watch();
   std::string name{all[stage]->name()};
   auto go_on = call_once<caf::expected<v1::PostMessage>>(
       [this, alive, x, stage](caf::expected<v1::PostMessage> post) {
@@ -106,7 +106,7 @@ void session_state::admitted(const draft_ptr& x) {
   }
   const auto& wanted = x->post.parent_id();
   if (wanted.empty() || wanted == next_parent_) {
-    x->parent_id = next_parent_;
+    x->parent_id = next_parent_.str();
     accept(x);
     return;
   }
@@ -188,10 +188,11 @@ v1::AcceptTurn session_state::acceptance(draft& x) {
     message.set_status(v1::MESSAGE_STATUS_COMPLETE);
     message.set_created_us(now_us());
   }
-  x.turn = std::make_unique<open_turn>();
+  v1::Turn made;
+  made.set_id(new_id(now_us()));
+  x.turn = std::make_unique<open_turn>(std::move(made));
   x.turn->must_store_start = !work().open.empty() || options_->counters->draining;
-  auto& turn = x.turn->turn;
-  turn.set_id(new_id(now_us()));
+  auto& turn = *x.turn->turn;
   if (kind_of(post) != v1::POST_KIND_REGENERATE) {
     x.question->set_turn_id(turn.id());
     *command.add_messages() = *x.question;
@@ -248,13 +249,13 @@ void session_state::on_accepted(const draft_ptr& x, const v1::TurnStored& stored
     memory_ = memory::loaded;
   }
   auto& turn = *x->turn;
-  turn.reply_id = derived_id(turn.turn.id(), derived::final_reply);
-  turn.tip = turn.turn.message_id();
+  turn.reply_id = derived_id(turn.id.str(), derived::final_reply);
+  turn.tip = turn.turn->message_id();
   turn.parent_id = x->question->parent_id();
   turn.question = std::move(x->question);
   next_parent_ = turn.reply_id;
-  accepted.set_turn_id(turn.turn.id());
-  accepted.set_message_id(turn.turn.message_id());
+  accepted.set_turn_id(turn.id.str());
+  accepted.set_message_id(turn.turn->message_id());
   count(turn, turn_count::queued);
   work().open.push_back(std::move(x->turn));
   x->answer.give(std::move(accepted));
@@ -264,12 +265,12 @@ void session_state::on_accepted(const draft_ptr& x, const v1::TurnStored& stored
 
 void session_state::on_refused(const draft_ptr& x, const caf::error& err) {
   log_warn("turn_not_accepted", {{"conversation_id", id_},
-                                 {"turn_id", x->turn->turn.id()},
+                                 {"turn_id", x->turn->id.str()},
                                  {"request_id", x->post.context().request_id()},
                                  {"error", describe(err)}});
   // No answer does not mean that nothing was stored.
   if (may_pass(err))
-    doubt(x->turn->turn.id(), doubt_after_ms);
+    doubt(x->turn->id.str(), doubt_after_ms);
   refuse(x, info(err).code == ec::deadline_exceeded
                 ? make_error(ec::store_unavailable, "the message may not have been stored; send it "
                                                     "again")
@@ -338,8 +339,7 @@ void session_state::look_up_doubtful() {
 // A turn that the store has and that nobody runs. What it had said is lost: it starts again from
 // its last durable message, if the branch in memory shows that, else from its user message.
 void session_state::adopt(const v1::Turn& turn, bool at_load) {
-  auto x = std::make_unique<open_turn>();
-  x->turn = turn;
+  auto x = std::make_unique<open_turn>(turn);
   x->reply_id = derived_id(turn.id(), derived::final_reply);
   x->tip = turn.message_id();
   x->restarted = turn.attempts() > 0;
@@ -351,7 +351,7 @@ void session_state::adopt(const v1::Turn& turn, bool at_load) {
       x->tip = last.id();
   }
   if (x->tip == turn.message_id())
-    x->turn.set_step(0);
+    x->turn->set_step(0);
   bool in_line = turn.attempts() == 0 || next_parent_ == turn.message_id() || next_parent_ == x->tip
                  || next_parent_.empty();
   x->moves_leaf = at_load ? in_line : work().open.empty();

@@ -45,7 +45,7 @@ void session_state::do_subscribe(const v1::SubscribeTurn& query, const turn_sink
       answer.fail(make_error(ec::overloaded, "too many read this turn already; try again later"));
       return;
     }
-    answer.give(Turn{turn->turn});
+    answer.give(Turn{turn->turn.copy()});
     send_batches(sink, query.turn_id(), turn->events.replay(query.after_seq(), replay_batch_bytes));
     if (!known) {
       self_->monitor(sink);

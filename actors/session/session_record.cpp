@@ -60,22 +60,23 @@ void session_state::finish(open_turn& turn, turn_ending ending) {
 // ending was.
 void session_state::count_usage(open_turn& turn) {
   auto go_on = [this](open_turn& x) { record(x, step_record(x), 0); };
-  if (!asked_a_model(turn) || turn.step->usage.total_tokens() > 0
+  if (!asked_a_model(turn) || (turn.step->usage && turn.step->usage->total_tokens() > 0)
       || (turn.step->failure && turn.step->first_byte_us == 0)) {
     go_on(turn);
     return;
   }
-  auto answer = turn.step->text + turn.step->reasoning;
+  auto answer = turn.events.text(turn.step->shown_from) + turn.step->reasoning;
   for (const auto& [index, call] : turn.step->calls)
     answer += call.name() + call.arguments_json();
   auto serial = turn.serial;
   count_tokens(turn, uncounted(turn.step->first),
-               {system_prompt(), turn.turn.tools_json(), std::move(answer)},
+               {system_prompt(), turn.turn->tools_json(), std::move(answer)},
                [this, serial, go_on](caf::expected<std::vector<std::int64_t>> counts) {
                  auto* turn = find(serial);
                  if (turn == nullptr)
                    return;
-                 auto& usage = turn->step->usage;
+                 turn->step->usage = std::make_unique<v1::Usage>();
+                 auto& usage = *turn->step->usage;
                  usage.set_estimated(true);
                  if (counts) {
                    auto prompt = tokens_before_reply + (*counts)[0] + (*counts)[1]
@@ -94,7 +95,7 @@ v1::Message session_state::reply_of(const open_turn& turn, const v1::Turn& after
   v1::Message reply;
   reply.set_id(after.reply_id());
   reply.set_conversation_id(id_);
-  reply.set_parent_id(turn.tip);
+  reply.set_parent_id(turn.tip.str());
   reply.set_turn_id(after.id());
   reply.set_role(v1::ROLE_ASSISTANT);
   reply.set_status(message_status(after.status()));
@@ -104,17 +105,17 @@ v1::Message session_state::reply_of(const open_turn& turn, const v1::Turn& after
   const auto& step = *turn.step;
   if (!step.reasoning.empty())
     reply.add_parts()->mutable_reasoning()->set_text(step.reasoning);
-  if (!step.text.empty())
-    reply.add_parts()->mutable_text()->set_text(step.text);
+  if (auto text = turn.events.text(step.shown_from); !text.empty())
+    reply.add_parts()->mutable_text()->set_text(std::move(text));
   if (!ends_turn(after.status()))
     for (const auto& [index, call] : step.calls)
       *reply.add_parts()->mutable_tool_call() = call;
-  reply.set_model(!step.model.empty()   ? step.model
+  reply.set_model(!step.model.empty()   ? step.model.str()
                   : asked_a_model(turn) ? after.model()
                                         : std::string{});
-  reply.set_finish_reason(!ends_turn(after.status()) ? "tool_calls" : step.finish_reason);
-  if (asked_a_model(turn))
-    *reply.mutable_usage() = step.usage;
+  reply.set_finish_reason(!ends_turn(after.status()) ? "tool_calls" : step.finish_reason.str());
+  if (asked_a_model(turn) && step.usage)
+    *reply.mutable_usage() = *step.usage;
   return reply;
 }
 
@@ -124,10 +125,11 @@ v1::UsageRecord session_state::usage_of(const open_turn& turn, const v1::Turn& a
   usage.set_request_id(after.id() + "/" + std::to_string(after.step()));
   usage.set_principal_id(after.principal_id());
   usage.set_model(after.model());
-  usage.set_deployment(step.deployment);
-  usage.set_upstream_model(step.model);
+  usage.set_deployment(step.deployment.str());
+  usage.set_upstream_model(step.model.str());
   usage.set_operation("chat");
-  *usage.mutable_usage() = step.usage;
+  if (step.usage)
+    *usage.mutable_usage() = *step.usage;
   usage.set_ending(after.status() == v1::TURN_STATUS_STOPPED  ? v1::ENDING_CLIENT_LEFT
                    : after.status() == v1::TURN_STATUS_FAILED ? v1::ENDING_UPSTREAM_FAILED
                                                               : v1::ENDING_FINISHED);
@@ -144,7 +146,7 @@ v1::UsageRecord session_state::usage_of(const open_turn& turn, const v1::Turn& a
 
 // Pieces of the answer, in order. A failure without any text says so: in a chat, silence is worse.
 void session_state::add_outbox(const open_turn& turn, v1::AdvanceTurn& advance) const {
-  auto to = turn.turn.reply_to();
+  auto to = turn.turn->reply_to();
   const auto& reply = advance.messages(0);
   auto shown = reply;
   shown.clear_parts();
@@ -162,11 +164,11 @@ void session_state::add_outbox(const open_turn& turn, v1::AdvanceTurn& advance) 
     pieces.emplace_back(shown.parts().begin(), shown.parts().end());
   for (std::size_t i = 0; i < pieces.size(); ++i) {
     auto& row = *advance.add_outbox();
-    row.set_id(derived_id(turn.turn.id(), derived::outbox_row + static_cast<std::uint32_t>(i)));
+    row.set_id(derived_id(turn.id.str(), derived::outbox_row + static_cast<std::uint32_t>(i)));
     *row.mutable_to() = to;
     for (auto& part : pieces[i])
       *row.add_parts() = std::move(part);
-    row.set_turn_id(turn.turn.id());
+    row.set_turn_id(turn.id.str());
     row.set_status(v1::OUTBOX_STATUS_PENDING);
     row.set_next_attempt_us(now_us());
     row.set_created_us(now_us());
@@ -178,12 +180,12 @@ v1::AdvanceTurn session_state::step_record(const open_turn& turn) const {
   v1::AdvanceTurn advance;
   *advance.mutable_context() = context_of(turn);
   auto& after = *advance.mutable_turn();
-  after = turn.turn;
+  after = *turn.turn;
   after.set_status(turn.ending->status);
   if (asked_a_model(turn))
     after.set_step(after.step() + 1);
   if (ends_turn(after.status())) {
-    after.set_reply_id(turn.reply_id);
+    after.set_reply_id(turn.reply_id.str());
     after.set_finished_us(now_us());
   } else {
     after.set_reply_id(derived_id(after.id(), derived::step(after.step())));
@@ -196,9 +198,9 @@ v1::AdvanceTurn session_state::step_record(const open_turn& turn) const {
     advance.set_leaf_id(after.reply_id());
   if (asked_a_model(turn))
     *advance.mutable_usage() = usage_of(turn, after);
-  if (ends_turn(after.status()) && !turn.turn.reply_to().channel().empty())
+  if (ends_turn(after.status()) && !turn.turn->reply_to().channel().empty())
     add_outbox(turn, advance);
-  auto asked = history_.index_of(turn.turn.message_id());
+  auto asked = history_.index_of(turn.turn->message_id());
   if (turn.question || asked) {
     auto known = settings();
     if (known.title().empty() && known.session_key().empty())
@@ -216,7 +218,7 @@ void session_state::record(open_turn& turn, v1::AdvanceTurn advance, std::size_t
     return;
   }
   auto serial = enter(turn, turn_phase::settling);
-  std::weak_ptr<char> alive = work().alive;
+  std::weak_ptr<char> alive = work().watch();
   auto go_on = call_once<v1::AdvanceTurn>(
       [this, alive, serial, stage](v1::AdvanceTurn next) {
         auto* turn = alive.expired() ? nullptr : find(serial);
@@ -253,7 +255,7 @@ void session_state::store_step(open_turn& turn) {
 void session_state::step_refused(open_turn& turn, const caf::error& err) {
   auto serial = turn.serial;
   v1::GetTurn query;
-  query.set_turn_id(turn.turn.id());
+  query.set_turn_id(turn.id.str());
   request(options_->store, store_limit(), GetTurn{std::move(query)})
       .then(
           [this, serial, err](const Turn& stored) {
@@ -274,7 +276,7 @@ void session_state::step_refused(open_turn& turn, const caf::error& err) {
 }
 
 void session_state::step_stored(open_turn& turn) {
-  turn.turn = turn.advance->turn();
+  *turn.turn = turn.advance->turn();
   std::vector<v1::TurnEvent> events;
   if (turn.advance->messages_size() > 0) {
     const auto& reply = turn.advance->messages(0);
@@ -289,15 +291,15 @@ void session_state::step_stored(open_turn& turn) {
     known.set_title(turn.advance->title());
     keep_settings(std::move(known));
   }
-  if (!turn.turn.reply_to().channel().empty() && turn.advance->outbox_size() > 0
+  if (!turn.turn->reply_to().channel().empty() && turn.advance->outbox_size() > 0
       && options_->outbox) {
     v1::OutboxChanged changed;
-    changed.set_channel(turn.turn.reply_to().channel());
-    changed.set_account(turn.turn.reply_to().account());
+    changed.set_channel(turn.turn->reply_to().channel());
+    changed.set_account(turn.turn->reply_to().account());
     self_->send(options_->outbox, OutboxChanged{std::move(changed)});
   }
   turn.ending.reset();
-  if (ends_turn(turn.turn.status())) {
+  if (ends_turn(turn.turn->status())) {
     end_turn(turn, std::move(events));
     return;
   }
@@ -311,20 +313,20 @@ void session_state::step_stored(open_turn& turn) {
 
 void session_state::end_turn(open_turn& turn, std::vector<v1::TurnEvent> events) {
   auto& last = events.emplace_back();
-  if (turn.turn.status() == v1::TURN_STATUS_FAILED) {
-    *last.mutable_failed()->mutable_failure() = turn.turn.failure();
+  if (turn.turn->status() == v1::TURN_STATUS_FAILED) {
+    *last.mutable_failed()->mutable_failure() = turn.turn->failure();
   } else {
     auto& finished = *last.mutable_finished();
-    finished.set_status(turn.turn.status());
-    finished.set_message_id(turn.turn.reply_id());
+    finished.set_status(turn.turn->status());
+    finished.set_message_id(turn.turn->reply_id());
     if (turn.step)
-      finished.set_finish_reason(turn.step->finish_reason);
-    if (asked_a_model(turn))
-      *finished.mutable_usage() = turn.step->usage;
+      finished.set_finish_reason(turn.step->finish_reason.str());
+    if (asked_a_model(turn) && turn.step->usage)
+      *finished.mutable_usage() = *turn.step->usage;
   }
   publish(turn, std::move(events));
   for (const auto& stopper : turn.stoppers)
-    stopper.give(Turn{turn.turn});
+    stopper.give(Turn{*turn.turn});
   // A turn that was taken back before it began is no one's parent.
   if (!turn.started && !turn.restarted && next_parent_ == turn.reply_id)
     next_parent_ = turn.parent_id;
@@ -340,7 +342,7 @@ void session_state::keep_ended(open_turn& turn) {
   if (w.ended.size() >= ended_max)
     w.ended.erase(w.ended.begin());
   w.ended.push_back(
-      {turn.turn, std::move(turn.events), now_us() + options_->config.replay_ms * 1'000});
+      {*turn.turn, std::move(turn.events), now_us() + options_->config.replay_ms * 1'000});
   if (!w.replay_timer) {
     w.replay_timer = true;
     set_timer(replay_tick, options_->config.replay_ms, 0);
@@ -350,7 +352,7 @@ void session_state::keep_ended(open_turn& turn) {
 // The turn is not this session's any more: its conversation is gone, or another owner ended it.
 void session_state::abandon(open_turn& turn, const caf::error& reason) {
   log_error("turn_abandoned",
-            {{"conversation_id", id_}, {"turn_id", turn.turn.id()}, {"error", describe(reason)}});
+            {{"conversation_id", id_}, {"turn_id", turn.id.str()}, {"error", describe(reason)}});
   cancel_upstream(turn);
   flush(turn);
   v1::TurnEvent last;
@@ -379,7 +381,7 @@ void session_state::publish(open_turn& turn, std::vector<v1::TurnEvent> events) 
     return;
   v1::TurnEvents batch;
   batch.set_conversation_id(id_);
-  batch.set_turn_id(turn.turn.id());
+  batch.set_turn_id(turn.id.str());
   for (auto& event : events) {
     turn.events.add(event);
     *batch.add_events() = std::move(event);

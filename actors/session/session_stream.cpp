@@ -63,9 +63,10 @@ private:
 void session_state::open_filters(open_turn& turn) {
   auto& step = *turn.step;
   for (const auto& stage : options_->pipeline.complete) {
-    auto output = std::make_shared<filter_output>(this, work().alive, step.id, step.filters.size());
+    auto output =
+        std::make_shared<filter_output>(this, work().watch(), step.id, step.filters.size());
     step.outputs.push_back(output);
-    step.filters.push_back(stage->open(stages(), turn.turn, std::move(output)));
+    step.filters.push_back(stage->open(stages(), *turn.turn, std::move(output)));
   }
 }
 
@@ -105,7 +106,7 @@ void session_state::on_event(open_turn& turn, const v1::CompletionEvent& event) 
     case v1::CompletionEvent::kFinished:
       step.open = false;
       step.finish_reason = event.finished().finish_reason();
-      step.usage = event.finished().usage();
+      step.usage = std::make_unique<v1::Usage>(event.finished().usage());
       if (!event.finished().model().empty())
         step.model = event.finished().model();
       model_ended(turn);
@@ -113,7 +114,7 @@ void session_state::on_event(open_turn& turn, const v1::CompletionEvent& event) 
     case v1::CompletionEvent::kFailed:
       step.open = false;
       step.failure = error_of(event.failed().failure());
-      step.usage = event.failed().usage();
+      step.usage = std::make_unique<v1::Usage>(event.failed().usage());
       model_ended(turn);
       return;
     default:
@@ -189,7 +190,6 @@ void session_state::answer_ready(open_turn& turn, const std::string& text) {
 }
 
 void session_state::show_text(open_turn& turn, std::string_view text) {
-  turn.step->text += text;
   v1::TurnEvent event;
   event.mutable_delta()->set_text(std::string{text});
   show(turn, std::move(event));
@@ -242,11 +242,11 @@ void session_state::step_answered(open_turn& turn) {
               && step.finish_reason != "content_filter";
   if (!asks) {
     finish(turn, {v1::TURN_STATUS_FINISHED, {}});
-  } else if (turn.turn.step() + 1 >= options_->config.steps_max) {
+  } else if (turn.turn->step() + 1 >= options_->config.steps_max) {
     finish(turn, {v1::TURN_STATUS_FAILED,
                   make_error(ec::too_large, fmt::format("the model asked for tools {} times in one "
                                                         "turn: ask for less at once",
-                                                        turn.turn.step() + 1))});
+                                                        turn.turn->step() + 1))});
   } else {
     finish(turn, {v1::TURN_STATUS_AWAITING_TOOLS, {}});
   }
@@ -257,7 +257,7 @@ void session_state::cancel_upstream(open_turn& turn) {
     return;
   turn.step->open = false;
   v1::CancelCompletion command;
-  command.set_completion_id(turn.step->completion_id);
+  command.set_completion_id(turn.step->completion_id.str());
   self_->send(options_->upstream, CancelCompletion{std::move(command)});
 }
 

@@ -24,7 +24,7 @@ void session_state::post_results(const draft_ptr& x) {
   auto messages = result_messages(turn, x->post);
   v1::AdvanceTurn command;
   *command.mutable_context() = x->post.context();
-  auto stored = turn.turn;
+  auto stored = *turn.turn;
   stored.set_status(v1::TURN_STATUS_RUNNING);
   if (!x->post.tools_json().empty())
     stored.set_tools_json(x->post.tools_json());
@@ -39,7 +39,7 @@ void session_state::post_results(const draft_ptr& x) {
       .then(
           [this, x, serial, messages, stored](const TurnStored&) {
             if (auto* turn = find(serial))
-              turn->turn = stored;
+              *turn->turn = stored;
             results_stored(x, serial, messages);
           },
           [this, x, serial](const caf::error& err) {
@@ -95,14 +95,15 @@ caf::error session_state::check_results(const open_turn& turn, const v1::PostMes
 std::vector<v1::Message> session_state::result_messages(const open_turn& turn,
                                                         const v1::PostMessage& post) {
   std::vector<v1::Message> messages;
-  auto parent = turn.tip;
+  auto parent = turn.tip.str();
   for (const auto& part : post.parts()) {
     auto& message = messages.emplace_back();
-    auto number = derived::step(turn.turn.step()) + 1 + static_cast<std::uint32_t>(messages.size());
-    message.set_id(derived_id(turn.turn.id(), number));
+    auto number =
+        derived::step(turn.turn->step()) + 1 + static_cast<std::uint32_t>(messages.size());
+    message.set_id(derived_id(turn.id.str(), number));
     message.set_conversation_id(id_);
     message.set_parent_id(parent);
-    message.set_turn_id(turn.turn.id());
+    message.set_turn_id(turn.id.str());
     message.set_role(v1::ROLE_TOOL);
     *message.add_parts() = part;
     message.set_author(post.author());

@@ -46,7 +46,7 @@ open_turn* session_state::find(std::int64_t serial) const {
 open_turn* session_state::find_turn(const std::string& turn_id) const {
   if (work_ != nullptr)
     for (const auto& turn : work_->open)
-      if (turn->turn.id() == turn_id)
+      if (turn->id == turn_id)
         return turn.get();
   return nullptr;
 }
@@ -78,10 +78,10 @@ void session_state::begin(open_turn& turn) {
   turn.limit_id = next_serial();
   set_limit(turn);
   count(turn, turn_count::running);
-  if (turn.turn.status() == v1::TURN_STATUS_AWAITING_TOOLS) {
+  if (turn.turn->status() == v1::TURN_STATUS_AWAITING_TOOLS) {
     // Counted only here: waiting has never killed anyone, but readers must see a new run.
-    turn.turn.set_attempts(turn.turn.attempts() + 1);
-    turn.events.start(turn.turn.attempts());
+    turn.turn->set_attempts(turn.turn->attempts() + 1);
+    turn.events.start(turn.turn->attempts());
     turn.started = true;
     position(turn);
   } else if (turn.must_store_start) {
@@ -93,11 +93,11 @@ void session_state::begin(open_turn& turn) {
 }
 
 void session_state::prepare_start(open_turn& turn) {
-  auto attempts = turn.turn.attempts() + 1;
+  auto attempts = turn.turn->attempts() + 1;
   turn.events.start(attempts);
   if (attempts > options_->config.attempts_max) {
     log_error("turn_quarantined",
-              {{"conversation_id", id_}, {"turn_id", turn.turn.id()}, {"attempts", attempts - 1}});
+              {{"conversation_id", id_}, {"turn_id", turn.id.str()}, {"attempts", attempts - 1}});
     finish(turn, {v1::TURN_STATUS_FAILED,
                   make_error(ec::internal,
                              fmt::format("this message was given up: {} tries to answer it ended "
@@ -105,7 +105,7 @@ void session_state::prepare_start(open_turn& turn) {
                                          attempts - 1))});
     return;
   }
-  turn.turn.set_attempts(attempts);
+  turn.turn->set_attempts(attempts);
   enter(turn, turn_phase::starting);
   store_start(turn);
 }
@@ -113,9 +113,9 @@ void session_state::prepare_start(open_turn& turn) {
 void session_state::store_start(open_turn& turn) {
   v1::AdvanceTurn command;
   *command.mutable_context() = context_of(turn);
-  *command.mutable_turn() = turn.turn;
+  *command.mutable_turn() = *turn.turn;
   if (turn.moves_leaf)
-    command.set_leaf_id(turn.tip);
+    command.set_leaf_id(turn.tip.str());
   auto serial = turn.serial;
   request(options_->store, store_limit(), AdvanceTurn{std::move(command)})
       .then(
@@ -158,7 +158,7 @@ void session_state::position(open_turn& turn) {
   }
   auto serial =
       turn.phase == turn_phase::positioning ? turn.serial : enter(turn, turn_phase::positioning);
-  request(options_->store, store_limit(), LoadBranch{branch_query(turn.tip)})
+  request(options_->store, store_limit(), LoadBranch{branch_query(turn.tip.str())})
       .then(
           [this, serial](const SessionLoaded& branch) {
             auto* turn = find(serial);
@@ -182,7 +182,7 @@ void session_state::positioned(open_turn& turn) {
   history_.trim(static_cast<std::size_t>(options_->config.history_messages_max),
                 static_cast<std::size_t>(options_->config.history_bytes_max));
   if (!turn.question)
-    if (auto i = history_.index_of(turn.turn.message_id()))
+    if (auto i = history_.index_of(turn.turn->message_id()))
       turn.question = std::make_unique<v1::Message>(history_.at(*i));
   if (turn.question)
     turn.parent_id = turn.question->parent_id();
@@ -191,7 +191,7 @@ void session_state::positioned(open_turn& turn) {
     event.mutable_restarted()->set_reason("the node or actor that ran the turn went away");
     publish(turn, {std::move(event)});
   }
-  if (turn.turn.status() == v1::TURN_STATUS_AWAITING_TOOLS) {
+  if (turn.turn->status() == v1::TURN_STATUS_AWAITING_TOOLS) {
     v1::TurnEvent event;
     *event.mutable_message()->mutable_message() = history_.at(history_.size() - 1);
     event.mutable_message()->mutable_message()->set_conversation_id(id_);
@@ -240,7 +240,7 @@ bool session_state::retry_later(open_turn& turn, const caf::error& err) {
   // Sessions that failed together shall not come back together.
   wait -= wait * (turn.serial % 8) / 16;
   log_warn("store_retry", {{"conversation_id", id_},
-                           {"turn_id", turn.turn.id()},
+                           {"turn_id", turn.id.str()},
                            {"failures", turn.failures},
                            {"error", describe(err)}});
   set_timer(retry_tick, wait, turn.serial);
@@ -261,9 +261,9 @@ void session_state::retry(std::int64_t serial) {
 
 v1::Context session_state::context_of(const open_turn& turn) const {
   v1::Context context;
-  context.set_request_id(turn.turn.request_id());
-  context.set_traceparent(turn.turn.traceparent());
-  context.set_principal_id(turn.turn.principal_id());
+  context.set_request_id(turn.turn->request_id());
+  context.set_traceparent(turn.turn->traceparent());
+  context.set_principal_id(turn.turn->principal_id());
   context.set_deadline_us(turn.began_us + options_->config.turn_limit_ms * 1'000);
   return context;
 }

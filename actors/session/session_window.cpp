@@ -33,19 +33,21 @@ void session_state::run_step(open_turn& turn) {
   auto serial = enter(turn, turn_phase::routing);
   turn.step->id = serial;
   turn.step->started_us = now_us();
+  turn.step->shown_from = turn.events.last_seq();
   v1::TurnEvent event;
-  event.mutable_started()->set_model(turn.turn.model());
-  event.mutable_started()->set_step(turn.turn.step());
+  event.mutable_started()->set_model(turn.turn->model());
+  event.mutable_started()->set_step(turn.turn->step());
   publish(turn, {std::move(event)});
   v1::GetRoute query;
   *query.mutable_context() = context_of(turn);
-  query.set_model(turn.turn.model());
+  query.set_model(turn.turn->model());
   query.set_operation(v1::OPERATION_CHAT);
   request(options_->router, route_limit, GetRoute{std::move(query)})
       .then(
           [this, serial](const Route& route) {
             if (auto* turn = find(serial)) {
-              turn->step->route = *route;
+              turn->step->route = std::make_unique<v1::Route>(*route);
+              turn->step->vocabulary = route->vocabulary();
               count_window(*turn);
             }
           },
@@ -66,11 +68,11 @@ std::vector<std::size_t> session_state::uncounted(std::size_t first) const {
 // Bytes bound tokens from above: what fits by its bytes is not counted. Otherwise every message is
 // counted exactly, once for its vocabulary.
 void session_state::count_window(open_turn& turn) {
-  const auto& route = turn.step->route;
+  const auto& route = *turn.step->route;
   history_.use_vocabulary(route.vocabulary());
   auto system = system_prompt();
   auto fixed_at_most =
-      tokens_before_reply + static_cast<std::int64_t>(turn.turn.tools_json().size());
+      tokens_before_reply + static_cast<std::int64_t>(turn.turn->tools_json().size());
   if (!system.empty())
     fixed_at_most += tokens_at_most(system_message(system));
   auto at_most = fixed_at_most;
@@ -79,13 +81,13 @@ void session_state::count_window(open_turn& turn) {
                                                           : tokens_at_most(history_.at(i));
   if (at_most <= prompt_budget(route.context_window_tokens(), options_->config.context_tokens_max,
                                options_->config.reply_tokens_reserved,
-                               max_tokens_of(turn.turn.params_json()))) {
+                               max_tokens_of(turn.turn->params_json()))) {
     choose(turn, 0);
     return;
   }
   auto serial = enter(turn, turn_phase::counting);
   auto frame = tokens_before_reply + (system.empty() ? 0 : tokens_per_message);
-  count_tokens(turn, uncounted(0), {system, turn.turn.tools_json()},
+  count_tokens(turn, uncounted(0), {system, turn.turn->tools_json()},
                [this, serial, frame](caf::expected<std::vector<std::int64_t>> counts) {
                  auto* turn = find(serial);
                  if (turn == nullptr)
@@ -107,8 +109,8 @@ void session_state::count_tokens(open_turn& turn, const std::vector<std::size_t>
   };
   v1::CountTokens query;
   *query.mutable_context() = context_of(turn);
-  query.set_vocabulary(turn.step->route.vocabulary());
-  query.set_model(turn.turn.model());
+  query.set_vocabulary(turn.step->vocabulary.str());
+  query.set_model(turn.turn->model());
   std::vector<place> places;
   for (auto i : messages) {
     auto message = history_.at(i);
@@ -151,17 +153,17 @@ void session_state::choose(open_turn& turn, std::int64_t fixed) {
   std::vector<window_item> items;
   for (std::size_t i = 0; i < history_.size(); ++i)
     items.push_back({history_.role(i), fixed == 0 ? 0 : std::int64_t{history_.tokens(i)}});
-  const auto& route = turn.step->route;
-  auto budget =
-      prompt_budget(route.context_window_tokens(), options_->config.context_tokens_max,
-                    options_->config.reply_tokens_reserved, max_tokens_of(turn.turn.params_json()));
+  const auto& route = *turn.step->route;
+  auto budget = prompt_budget(route.context_window_tokens(), options_->config.context_tokens_max,
+                              options_->config.reply_tokens_reserved,
+                              max_tokens_of(turn.turn->params_json()));
   auto choice = choose_window(items, fixed, budget, !history_.truncated());
   if (!choice.fits) {
     finish(turn, {v1::TURN_STATUS_FAILED,
                   make_error(ec::context_too_long,
                              fmt::format("the message has {} tokens with its system prompt and "
                                          "tools; {} takes at most {} beside its answer: send less",
-                                         choice.tokens, turn.turn.model(), budget))});
+                                         choice.tokens, turn.turn->model(), budget))});
     return;
   }
   turn.step->first = choice.first;
@@ -177,12 +179,12 @@ v1::StartCompletion session_state::request_of(const open_turn& turn) const {
   prepare_for_model(messages);
   v1::StartCompletion request;
   *request.mutable_context() = context_of(turn);
-  *request.mutable_route() = turn.step->route;
-  request.set_model(turn.turn.model());
+  *request.mutable_route() = *turn.step->route;
+  request.set_model(turn.turn->model());
   for (auto& message : messages)
     *request.add_messages() = std::move(message);
-  request.set_params_json(turn.turn.params_json());
-  request.set_tools_json(turn.turn.tools_json());
+  request.set_params_json(turn.turn->params_json());
+  request.set_tools_json(turn.turn->tools_json());
   request.set_max_answer_bytes(options_->config.answer_bytes_max);
   return request;
 }
@@ -194,7 +196,7 @@ void session_state::examine(open_turn& turn, v1::StartCompletion request, std::s
     return;
   }
   auto serial = enter(turn, turn_phase::examining);
-  std::weak_ptr<char> alive = work().alive;
+  std::weak_ptr<char> alive = work().watch();
   std::string name{all[stage]->name()};
   auto go_on = call_once<window_stage::verdict>(
       [this, alive, serial, stage](window_stage::verdict verdict) {
@@ -206,7 +208,7 @@ void session_state::examine(open_turn& turn, v1::StartCompletion request, std::s
       [name]() -> window_stage::verdict {
         return make_error(ec::internal, "the stage " + name + " dropped the turn");
       });
-  all[stage]->examine(stages(), turn.turn, std::move(request), std::move(go_on));
+  all[stage]->examine(stages(), *turn.turn, std::move(request), std::move(go_on));
 }
 
 void session_state::examined(open_turn& turn, window_stage::verdict verdict, std::size_t stage) {
@@ -224,13 +226,13 @@ void session_state::ask_model(open_turn& turn, v1::StartCompletion request) {
   auto& step = *turn.step;
   step.completion_id = new_id(now_us());
   step.open = true;
-  request.set_completion_id(step.completion_id);
+  request.set_completion_id(step.completion_id.str());
   // The longest part of a turn begins: it keeps only what it needs for that.
-  v1::Route kept;
-  kept.set_vocabulary(step.route.vocabulary()); // for counting, should no usage come
-  step.route = std::move(kept);
-  if (history_.index_of(turn.turn.message_id()))
+  step.route.reset();
+  history_.compact();
+  if (history_.index_of(turn.turn->message_id()))
     turn.question.reset();
+  turn.turn.pack();
   this->request(options_->upstream, start_limit, StartCompletion{std::move(request)},
                 caf::actor_cast<completion_sink_actor>(self_))
       .then([](const Done&) {},

@@ -6,6 +6,8 @@
 #include "actors/session/promises.hpp"
 #include "messages/alarms.hpp"
 #include "messages/interfaces.hpp"
+#include "messages/kept_message.hpp"
+#include "messages/thin_string.hpp"
 
 #include <cstdint>
 #include <map>
@@ -37,23 +39,24 @@ class filter_output;
 /// What one model call of a turn gave so far.
 struct model_step {
   std::int64_t id = 0;
-  std::string completion_id; // empty: no model was asked
+  thin_string completion_id; // empty: no model was asked
   bool open = false;         // the upstream may still send
-  v1::Route route;
-  std::string deployment;
-  std::string model; // who answered
-  std::string text;  // as shown
+  bool batching = false;
+  std::unique_ptr<v1::Route> route; // until the model is asked
+  thin_string vocabulary;           // the route's
+  thin_string deployment;
+  thin_string model;                // who answered
+  std::int64_t shown_from = 0;      // the text shown is that of the events after it
+  std::unique_ptr<v1::Usage> usage; // empty: not known
   std::string reasoning;
   std::map<std::int32_t, v1::ToolCallPart> calls;
-  std::string finish_reason;
-  v1::Usage usage;
+  thin_string finish_reason;
   caf::error failure;     // of the upstream
   std::size_t first = 0;  // of the messages sent, in the history
   std::int64_t bytes = 0; // of the answer, for its bound
   std::int64_t started_us = 0;
   std::int64_t first_byte_us = 0;     // after started_us
   std::vector<v1::TurnEvent> pending; // of the batch at hand
-  bool batching = false;
   std::vector<std::unique_ptr<stream_filter>> filters;
   std::vector<std::shared_ptr<filter_output>> outputs;
 };
@@ -68,10 +71,13 @@ struct turn_ending {
 };
 
 struct open_turn {
-  v1::Turn turn;
-  std::string reply_id;                  // of the message that will end it: known from the start
-  std::string tip;                       // its last durable message
-  std::string parent_id;                 // of its user message
+  explicit open_turn(v1::Turn of) : id(of.id()), turn(std::move(of)) {}
+
+  thin_string id;
+  kept_message<v1::Turn> turn;
+  thin_string reply_id;                  // of the message that will end it: known from the start
+  thin_string tip;                       // its last durable message
+  thin_string parent_id;                 // of its user message
   std::unique_ptr<v1::Message> question; // empty: to be loaded
   turn_phase phase = turn_phase::queued;
   turn_count counted = turn_count::none;

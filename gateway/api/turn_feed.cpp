@@ -10,19 +10,20 @@ constexpr std::size_t taken_kept_max = 64; // batches that are taken, until ther
 
 } // namespace
 
-turn_feed::turn_feed(io_shard& shard, session_region_actor region, std::string conversation_id,
-                     std::string turn_id, std::size_t backlog_bytes_max) :
+turn_feed::turn_feed(io_shard& shard, session_region_actor region, std::string_view conversation_id,
+                     std::string_view turn_id, std::size_t backlog_bytes_max) :
     shard_(shard),
     region_(std::move(region)),
-    conversation_id_(std::move(conversation_id)),
-    turn_id_(std::move(turn_id)),
+    conversation_id_(conversation_id),
+    turn_id_(turn_id),
     backlog_bytes_max_(backlog_bytes_max) {}
 
 std::shared_ptr<turn_feed> turn_feed::open(io_shard& shard, session_region_actor region,
-                                           std::string conversation_id, std::string turn_id,
+                                           std::string_view conversation_id,
+                                           std::string_view turn_id,
                                            std::size_t backlog_bytes_max) {
-  std::shared_ptr<turn_feed> feed{new turn_feed{
-      shard, std::move(region), std::move(conversation_id), std::move(turn_id), backlog_bytes_max}};
+  std::shared_ptr<turn_feed> feed{
+      new turn_feed{shard, std::move(region), conversation_id, turn_id, backlog_bytes_max}};
   feed->mailbox_ = shard.open_mailbox([weak = std::weak_ptr{feed}](caf::message& content) {
     if (auto self = weak.lock())
       self->take(content);
@@ -38,8 +39,8 @@ turn_feed::subscribe(v1::Context context, std::int64_t after_seq, std::chrono::m
   last_seq_ = std::max(last_seq_, after_seq);
   v1::SubscribeTurn command;
   *command.mutable_context() = std::move(context);
-  command.set_conversation_id(conversation_id_);
-  command.set_turn_id(turn_id_);
+  command.set_conversation_id(conversation_id_.str());
+  command.set_turn_id(turn_id_.str());
   command.set_after_seq(last_seq_);
   SubscribeTurn message{std::move(command)};
   auto sink = caf::actor_cast<turn_sink_actor>(mailbox_->address());
@@ -90,8 +91,8 @@ void turn_feed::close() {
     return;
   if (subscribed_) {
     v1::UnsubscribeTurn command;
-    command.set_conversation_id(conversation_id_);
-    command.set_turn_id(turn_id_);
+    command.set_conversation_id(conversation_id_.str());
+    command.set_turn_id(turn_id_.str());
     tell(shard_, region_, UnsubscribeTurn{std::move(command)},
          caf::actor_cast<turn_sink_actor>(mailbox_->address()));
   }

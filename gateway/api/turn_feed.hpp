@@ -2,11 +2,12 @@
 #pragma once
 
 #include "gateway/server/io_shard.hpp"
+#include "messages/thin_string.hpp"
 
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <string>
+#include <string_view>
 #include <vector>
 
 namespace troupe::gateway {
@@ -17,7 +18,7 @@ class turn_feed : public std::enable_shared_from_this<turn_feed> {
 public:
   /// More than `backlog_bytes_max` not taken breaks the feed.
   static std::shared_ptr<turn_feed> open(io_shard& shard, session_region_actor region,
-                                         std::string conversation_id, std::string turn_id,
+                                         std::string_view conversation_id, std::string_view turn_id,
                                          std::size_t backlog_bytes_max);
   ~turn_feed();
 
@@ -38,15 +39,15 @@ public:
   /// No event comes any more: the reader did not keep up, or the shard is at its bound.
   bool broken() const { return broken_; }
 
-  const std::string& conversation_id() const { return conversation_id_; }
-  const std::string& turn_id() const { return turn_id_; }
+  std::string_view conversation_id() const { return conversation_id_; }
+  std::string_view turn_id() const { return turn_id_; }
 
   /// Ends the subscription.
   void close();
 
 private:
-  turn_feed(io_shard& shard, session_region_actor region, std::string conversation_id,
-            std::string turn_id, std::size_t backlog_bytes_max);
+  turn_feed(io_shard& shard, session_region_actor region, std::string_view conversation_id,
+            std::string_view turn_id, std::size_t backlog_bytes_max);
 
   void take(caf::message& content);
   void drop_front();
@@ -54,8 +55,8 @@ private:
 
   io_shard& shard_;
   session_region_actor region_;
-  std::string conversation_id_;
-  std::string turn_id_;
+  thin_string conversation_id_;
+  thin_string turn_id_;
   std::size_t backlog_bytes_max_;
   std::shared_ptr<io_shard::mailbox> mailbox_;
   struct batch {

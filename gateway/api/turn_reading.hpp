@@ -1,11 +1,12 @@
 // Decides what of a turn's events a reader gets, and when it has had all there is for now.
 #pragma once
 
+#include "messages/thin_string.hpp"
 #include "messages/types.hpp"
 
 #include <cstdint>
 #include <memory>
-#include <string>
+#include <string_view>
 
 namespace troupe::gateway {
 
@@ -18,7 +19,7 @@ class turn_reading {
 public:
   /// `after_call`: passes over everything up to the message with this tool call, which the reader
   /// has had already; empty: nothing.
-  explicit turn_reading(std::string after_call = {}) : after_call_(std::move(after_call)) {}
+  explicit turn_reading(std::string_view after_call = {}) : after_call_(after_call) {}
 
   /// Takes the next event; false when the reader is not to see it.
   bool take(const v1::TurnEvent& event);
@@ -36,7 +37,7 @@ public:
 private:
   bool passes_over(const v1::TurnEvent& event);
 
-  std::string after_call_;
+  thin_string after_call_;
   std::int64_t last_seq_ = 0;
   std::unique_ptr<v1::Message> calling_; // most turns ask for no tools
   bool begun_ = false;

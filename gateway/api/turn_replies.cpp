@@ -247,11 +247,11 @@ asio::awaitable<void> send_whole(const api_request& r, turn_read& read) {
     co_await reply_gathered(r, *read.accepted, all);
     co_return;
   }
-  auto err =
-      make_error(read.feed->broken() ? ec::overloaded : ec::deadline_exceeded,
-                 "the answer did not end within this request; it goes on: read "
-                 "/api/v1/conversations/"
-                     + read.feed->conversation_id() + "/turns/" + read.feed->turn_id() + "/events");
+  auto err = make_error(read.feed->broken() ? ec::overloaded : ec::deadline_exceeded,
+                        "the answer did not end within this request; it goes on: read "
+                        "/api/v1/conversations/"
+                            + std::string{read.feed->conversation_id()} + "/turns/"
+                            + std::string{read.feed->turn_id()} + "/events");
   co_await reply_error(r.x, err);
 }
 

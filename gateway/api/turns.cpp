@@ -15,12 +15,12 @@ bool wants_events(const exchange& x) {
   return x.header("accept").find("text/event-stream") != std::string_view::npos;
 }
 
-std::unique_ptr<turn_read> open_turn(const api_request& r, std::string conversation_id,
-                                     std::string turn_id, std::string after_call = {}) {
+std::unique_ptr<turn_read> open_turn(const api_request& r, std::string_view conversation_id,
+                                     std::string_view turn_id, std::string_view after_call = {}) {
   auto read = std::make_unique<turn_read>();
-  read->feed = turn_feed::open(r.x.shard(), r.api->region, std::move(conversation_id),
-                               std::move(turn_id), r.api->backlog_bytes_max);
-  read->reading = turn_reading{std::move(after_call)};
+  read->feed = turn_feed::open(r.x.shard(), r.api->region, conversation_id, turn_id,
+                               r.api->backlog_bytes_max);
+  read->reading = turn_reading{after_call};
   return read;
 }
 
@@ -73,7 +73,7 @@ asio::awaitable<std::unique_ptr<turn_read>> begin_turn(api_request& r) {
     co_await reply_json(r.x, 202, to_json(accepted));
     co_return none;
   }
-  auto read = open_turn(r, accepted.conversation_id(), accepted.turn_id(), std::move(after_call));
+  auto read = open_turn(r, accepted.conversation_id(), accepted.turn_id(), after_call);
   read->accepted = std::make_unique<v1::TurnAccepted>(accepted);
   auto context = r.context;
   auto turn = co_await read->feed->subscribe(std::move(context), 0, r.api->request_limit);
@@ -120,7 +120,7 @@ asio::awaitable<std::unique_ptr<turn_read>> take_up_turn(api_request& r) {
     co_await reply_error(r.x, err);
     co_return none;
   }
-  auto read = open_turn(r, std::string{r.x.param("id")}, std::string{r.x.param("turn")});
+  auto read = open_turn(r, r.x.param("id"), r.x.param("turn"));
   auto context = r.context;
   auto turn = co_await read->feed->subscribe(std::move(context), after, r.api->request_limit);
   if (turn)

@@ -233,7 +233,9 @@ bool connection::send(std::initializer_list<std::string_view> pieces) {
     if (n == all)
       return true;
   }
-  auto& rest = writing_ ? queued_ : out_;
+  if (!out_)
+    out_ = std::make_unique<output>();
+  auto& rest = writing_ ? out_->next : out_->now;
   for (auto p : pieces) {
     auto skip = std::min(n, p.size());
     n -= skip;
@@ -248,26 +250,26 @@ void connection::pump_out() {
   writing_ = true;
   set_due_in(due_stall, site_.core.config.write_stall_limit_ms);
   io_.write_some(
-      std::string_view{out_}.substr(out_at_),
+      std::string_view{out_->now}.substr(out_->at),
       [self = shared_from_this()](error_code e, std::size_t n) { self->on_written(e, n); });
 }
 
 void connection::on_written(error_code e, std::size_t n) {
-  out_at_ += n;
+  out_->at += n;
   if (e) {
     writing_ = false;
     left("client_left");
     return;
   }
-  if (out_at_ == out_.size()) {
-    out_ = std::exchange(queued_, {});
-    out_at_ = 0;
+  if (out_->at == out_->now.size()) {
+    out_->now = std::exchange(out_->next, {});
+    out_->at = 0;
   }
-  if (!out_.empty()) {
+  if (!out_->now.empty()) {
     pump_out();
     return;
   }
-  out_.shrink_to_fit();
+  out_.reset();
   writing_ = false;
   due_[due_stall] = 0;
   if (hook_ != nullptr)

@@ -61,7 +61,9 @@ public:
   /// Waits until all is written; false once the client left.
   asio::awaitable<bool> written();
   /// Bytes taken and not yet written.
-  std::size_t unwritten() const { return out_.size() - out_at_ + queued_.size(); }
+  std::size_t unwritten() const {
+    return out_ ? out_->now.size() - out_->at + out_->next.size() : 0;
+  }
   bool writing() const { return writing_; }
   std::uint64_t bytes_out() const { return bytes_out_; }
 
@@ -127,9 +129,12 @@ private:
   std::string remote_;
   std::string carry_;      // read, not used
   std::string_view fresh_; // in the shard's scratch, right after `receive`
-  std::string out_;        // being written
-  std::string queued_;     // to be written after it
-  std::size_t out_at_ = 0;
+  struct output {
+    std::string now;    // being written
+    std::string next;   // to be written after it
+    std::size_t at = 0; // in `now`
+  };
+  std::unique_ptr<output> out_; // what the socket did not take at once
   unique_call<void()> reader_;
   unique_call<void()> writer_;
   stream_hook* hook_ = nullptr;

@@ -36,8 +36,11 @@ asio::awaitable<void> connection::serve_requests() {
     } else {
       co_await answer(found);
       parked_ = x_->streams_events() && !stream_over_ && !gone_;
-      if (parked_)
+      if (parked_) {
+        if (carry_.empty())
+          std::string{}.swap(carry_); // it may be long until it is used again
         co_return;
+      }
     }
     finish_request();
     if (!keep_ || gone_)

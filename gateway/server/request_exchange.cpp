@@ -46,17 +46,16 @@ std::string behind_proxies(std::string_view forwarded, const admissions& doors,
 request_exchange::request_exchange(connection& c, request_head head) :
     c_(c),
     head_(std::move(head)),
-    remote_(c.remote()),
     started_us_(wall_us()),
     began_us_(shard::now_us()),
     bytes_before_(c.bytes_out()) {
   if (head_.path().find('%') != std::string_view::npos)
-    decoded_path_ = percent_decode(head_.path()).value_or("");
+    decoded_path_ = std::string_view{percent_decode(head_.path()).value_or("")};
   if (c.remote_trusted()) {
     auto given = head_.field("x-request-id");
     if (is_id(given))
       request_id_ = given;
-    remote_ = behind_proxies(head_.field("x-forwarded-for"), *c.core().doors, remote_);
+    remote_ = behind_proxies(head_.field("x-forwarded-for"), *c.core().doors, c.remote());
   }
   if (request_id_.empty())
     request_id_ = new_id(started_us_);
@@ -65,7 +64,7 @@ request_exchange::request_exchange(connection& c, request_head head) :
 request_exchange::~request_exchange() = default;
 
 std::string_view request_exchange::path() const {
-  return decoded_path_.empty() ? head_.path() : std::string_view{decoded_path_};
+  return decoded_path_.empty() ? head_.path() : decoded_path_.view();
 }
 
 std::string_view request_exchange::query(std::string_view name) const {
@@ -92,7 +91,7 @@ std::string_view request_exchange::traceparent() const {
 
 v1::Context request_exchange::context() const {
   v1::Context context;
-  context.set_request_id(request_id_);
+  context.set_request_id(request_id_.str());
   context.set_traceparent(std::string{traceparent()});
   context.set_deadline_us(deadline_us());
   if (principal_) {
@@ -270,8 +269,8 @@ void request_exchange::account(std::string_view ending) {
   fields.emplace_back("status", status_);
   fields.emplace_back("bytes", c_.bytes_out() - bytes_before_);
   fields.emplace_back("took_us", took_us);
-  fields.emplace_back("remote", remote_);
-  fields.emplace_back("request_id", request_id_);
+  fields.emplace_back("remote", remote_address());
+  fields.emplace_back("request_id", request_id_.view());
   if (!traceparent_.empty() || !head_.field("traceparent").empty())
     fields.emplace_back("trace_id", trace_id_of(traceparent()));
   if (principal_)

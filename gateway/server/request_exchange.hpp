@@ -4,6 +4,7 @@
 #include "gateway/server/connection.hpp"
 #include "gateway/server/exchange.hpp"
 #include "messages/log.hpp"
+#include "messages/thin_string.hpp"
 
 #include <optional>
 
@@ -20,7 +21,9 @@ public:
   std::string_view query(std::string_view name) const override;
   std::string_view param(std::string_view name) const override;
   const std::string& body() const override { return body_; }
-  std::string_view remote_address() const override { return remote_; }
+  std::string_view remote_address() const override {
+    return remote_.empty() ? std::string_view{c_.remote()} : remote_.view();
+  }
   std::string_view request_id() const override { return request_id_; }
   std::string_view traceparent() const override;
   std::int64_t started_us() const override { return started_us_; }
@@ -80,11 +83,11 @@ private:
 
   connection& c_;
   request_head head_;
-  std::string decoded_path_; // empty: as sent
+  thin_string decoded_path_; // empty: as sent
   std::string body_;
-  std::string remote_;
-  std::string request_id_;
-  mutable std::string traceparent_;
+  thin_string remote_; // empty: the connection's
+  thin_string request_id_;
+  mutable thin_string traceparent_;
   mutable std::optional<std::vector<std::pair<std::string, std::string>>> query_;
   std::vector<std::pair<std::string, std::string>> params_;
   std::optional<Principal> principal_;

@@ -3,6 +3,7 @@
 #include "gateway/upstream/token_count.hpp"
 #include "messages/clock.hpp"
 #include "messages/log.hpp"
+#include "messages/thin_string.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/dispatch.hpp>
@@ -63,7 +64,7 @@ private:
   void said(std::string text, bool ended) override {
     auto self = shared_from_this(); // it may be cancelled meanwhile
     auto events = runner_.events_for(*this);
-    runner_.tell_started(*this, events, deployment_, model_);
+    runner_.tell_started(*this, events, deployment_.str(), model_.str());
     if (!text.empty())
       events.add_events()->mutable_delta()->set_text(std::move(text));
     told_content = true;
@@ -71,7 +72,7 @@ private:
       auto* finished = events.add_events()->mutable_finished();
       finished->set_finish_reason(std::string{reply().finish_reason()});
       *finished->mutable_usage() = reply().usage(prompt_tokens_);
-      finished->set_model(model_);
+      finished->set_model(model_.str());
     }
     runner_.send(*this, std::move(events));
     if (ended)
@@ -80,8 +81,8 @@ private:
 
   completion_runner& runner_; // which owns this
   std::int64_t prompt_tokens_;
-  std::string deployment_;
-  std::string model_;
+  thin_string deployment_;
+  thin_string model_;
 };
 
 completion_runner::completion_runner(upstream_shard where, tokenizer_actor tokenizer,

@@ -13,7 +13,7 @@ struct sqlite_options {
   /// How long a connection waits for another process that writes.
   std::int64_t busy_limit_ms = 2'000;
   /// Pages kept in memory, per connection.
-  std::int64_t cache_bytes = 2 * 1024 * 1024;
+  std::int64_t cache_bytes = 1024 * 1024;
   /// The part of the file that is read through memory mapping.
   std::int64_t mmap_bytes = 0;
   /// The log is written back into the file when it has so many pages of 4 kB.

@@ -265,6 +265,55 @@ TEST_CASE_FIXTURE(server_fixture, "a body below the least rate gets 408, a stead
   }
 }
 
+TEST_CASE_FIXTURE(server_fixture, "a connection goes on after a stream of events") {
+  REQUIRE(start());
+  auto c = client();
+  for (int i = 0; i < 2; ++i) {
+    auto events = c.ask("GET /events HTTP/1.1\r\nHost: t\r\n\r\n");
+    CHECK(events.status == 200);
+    CHECK(events.body.find("data: three") != std::string::npos);
+    CHECK(c.ask("GET /hello HTTP/1.1\r\nHost: t\r\n\r\n").body == "hello");
+  }
+  // Pipelined: one stream right behind the other, and a request behind both.
+  c.send("GET /events HTTP/1.1\r\nHost: t\r\n\r\nGET /events HTTP/1.1\r\nHost: t\r\n\r\n"
+         "GET /hello HTTP/1.1\r\nHost: t\r\n\r\n");
+  CHECK(c.answer().body.find("data: three") != std::string::npos);
+  CHECK(c.answer().body.find("data: three") != std::string::npos);
+  CHECK(c.answer().body == "hello");
+  CHECK(eventually([&] { return probe.requests_running == 0; }));
+  CHECK(probe.streams_open == 0);
+  CHECK(probe.clients_left == 0);
+  CHECK(probe.route("/events").by_class[2] == 4);
+}
+
+TEST_CASE_FIXTURE(server_fixture, "a stream ends when its client leaves, or the server does") {
+  REQUIRE(start());
+  auto leaves = client();
+  leaves.send("GET /endless HTTP/1.1\r\nHost: t\r\n\r\n");
+  CHECK(!leaves.read_until("ready").empty());
+  auto stays = client();
+  stays.send("GET /endless HTTP/1.1\r\nHost: t\r\n\r\n");
+  CHECK(!stays.read_until("ready").empty());
+  CHECK(probe.streams_open == 2);
+  leaves.close();
+  CHECK(eventually([&] { return probe.streams_open == 1 && probe.connections == 1; }));
+  CHECK(probe.clients_left == 1);
+  server->stop_ingress(0ms);
+  CHECK(stays.closes_within(3s));
+  CHECK(probe.streams_open == 0);
+}
+
+TEST_CASE_FIXTURE(server_fixture, "a source is called when its reader has room, and not lost") {
+  config.stream_queue_bytes_max = 262'144;
+  REQUIRE(start());
+  auto c = client();
+  c.send("GET /many HTTP/1.1\r\nHost: t\r\n\r\n");
+  auto a = c.answer(20s);
+  CHECK(a.status == 200);
+  CHECK(a.body.find("data: 1999 ") != std::string::npos);
+  CHECK(probe.streams_overflown == 0);
+}
+
 TEST_CASE_FIXTURE(server_fixture, "a request over the total limit gets 504 and is cut") {
   config.request_limit_ms = 200;
   REQUIRE(start());

@@ -83,6 +83,30 @@ asio::awaitable<void> three_events(exchange& x) {
   co_return;
 }
 
+/// Far more than may wait: sent as far as there is room.
+class many_events final : public event_source {
+public:
+  void begin(event_stream& out) override {
+    out_ = &out;
+    drained();
+  }
+  void drained() override {
+    for (; sent_ < 2'000 && out_->waiting() < 65'536; ++sent_)
+      out_->send("", std::to_string(sent_) + " " + std::string(10'000, '.'));
+    if (sent_ == 2'000)
+      out_->finish();
+  }
+
+private:
+  event_stream* out_ = nullptr;
+  int sent_ = 0;
+};
+
+asio::awaitable<void> many(exchange& x) {
+  x.stream_events(std::make_shared<many_events>());
+  co_return;
+}
+
 class endless_source final : public event_source {
   void begin(event_stream& out) override { out.send("ready", "{}"); }
 };
@@ -121,6 +145,7 @@ router server_fixture::standard_routes() {
   r.add("GET", "/openai/throw", fail, {0, "", true});
   r.add("GET", "/events", three_events);
   r.add("GET", "/endless", endless_events);
+  r.add("GET", "/many", many);
   r.add("GET", "/pieces", pieces);
   r.add("GET", "/broken", broken_body);
   return r;
