@@ -15,7 +15,7 @@ system_config::system_config(std::size_t threads) {
   if (threads == 0)
     threads = std::max<std::size_t>(2, std::thread::hardware_concurrency());
   set("scheduler.max-threads", threads);
-  set("work-stealing.moderate-poll-attempts", std::size_t{10});
+  set("work-stealing.moderate-poll-attempts", std::size_t{2});
   set("work-stealing.relaxed-sleep-duration", caf::timespan{std::chrono::milliseconds{100}});
 }
 

@@ -97,9 +97,11 @@ private:
 
 std::unique_ptr<database> open_sqlite(const std::string& path, access mode,
                                       const sqlite_options& options) {
-  // A connection is one thread's at a time: SQLite need not lock it at every call.
-  static const int unlocked = sqlite::sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
-  if (unlocked != SQLITE_OK)
+  // A connection is one thread's at a time: SQLite need not lock it at every call. Nor need it
+  // count its memory, for which all threads share one lock.
+  static const bool unlocked = sqlite::sqlite3_config(SQLITE_CONFIG_MULTITHREAD) == SQLITE_OK
+                               && sqlite::sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0) == SQLITE_OK;
+  if (!unlocked)
     throw failure(ec::internal, "SQLite was in use before its threading mode was set");
   try {
     auto session =
