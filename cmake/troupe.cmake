@@ -9,6 +9,8 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(troupe_options INTERFACE -fcoroutines -Wno-maybe-uninitialized
     -Wno-restrict -Wno-stringop-overflow -Wno-array-bounds -Wno-stringop-overread
     -Wno-free-nonheap-object -Wno-dangling-pointer -Wno-nonnull -Wno-mismatched-new-delete)
+  # Its own garbage collection is a twentieth of the time that large files take.
+  target_compile_options(troupe_options INTERFACE "SHELL:--param ggc-min-heapsize=524288")
 endif()
 if(TROUPE_SANITIZE)
   # CAF's headers trip -fsanitize=null.
