@@ -9,6 +9,8 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(troupe_options INTERFACE -fcoroutines -Wno-maybe-uninitialized
     -Wno-restrict -Wno-stringop-overflow -Wno-array-bounds -Wno-stringop-overread
     -Wno-free-nonheap-object -Wno-dangling-pointer -Wno-nonnull -Wno-mismatched-new-delete)
+  # Its own garbage collection is a twentieth of the time that large files take.
+  target_compile_options(troupe_options INTERFACE "SHELL:--param ggc-min-heapsize=524288")
 endif()
 if(TROUPE_SANITIZE)
   # CAF's headers trip -fsanitize=null.
@@ -30,8 +32,8 @@ function(troupe_library name)
   target_link_libraries(troupe_${name} PUBLIC troupe_options ${arg_LINK})
 endfunction()
 
-# Tests are built more often than run: full optimisation is a fifth of the time they take to compile.
-set(test_optimisation "$<$<CONFIG:Release>:-O1>")
+# Tests are built more often than run: optimisation is a third of the time they take to compile.
+set(test_optimisation "$<$<CONFIG:Release>:-O0>")
 
 # troupe_tests(ring LINK libs...): every *_test.cpp of tests/<ring> in one program; one CTest a file,
 # labelled with the ring.

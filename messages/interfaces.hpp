@@ -7,6 +7,7 @@
 
 #include "messages/types.hpp"
 
+#include <caf/mailbox_element.hpp>
 #include <caf/replies_to.hpp>
 #include <caf/type_id.hpp>
 #include <caf/typed_actor.hpp>
@@ -212,3 +213,16 @@ TROUPE_ACTORS(TROUPE_ID)
 #undef TROUPE_ID
 CAF_END_TYPE_ID_BLOCK(troupe)
 // clang-format on
+
+// What CAF makes of a type that travels is made once, in messages/instances.cpp, and not by every
+// file that sends one.
+#define TROUPE_MESSAGE(extern_, ...)                                                               \
+  extern_ template class caf::detail::type_erased_value_impl<__VA_ARGS__>;                         \
+  extern_ template class caf::detail::tuple_vals_impl<caf::detail::message_data, __VA_ARGS__>;     \
+  extern_ template class caf::detail::tuple_vals_impl<caf::type_erased_tuple, __VA_ARGS__>;        \
+  extern_ template class caf::detail::tuple_vals<__VA_ARGS__>;
+#define TROUPE_EXTERN(Name) TROUPE_MESSAGE(extern, troupe::Name)
+TROUPE_PAYLOADS(TROUPE_EXTERN)
+TROUPE_MESSAGE(extern, std::string)
+TROUPE_MESSAGE(extern, caf::error)
+#undef TROUPE_EXTERN

@@ -3,7 +3,8 @@
 // file seconds even precompiled: it has no place here (docs/decisions/0008).
 #pragma once
 
-#include "messages/types.hpp"
+#include "messages/actor.hpp"
+#include "messages/interfaces.hpp"
 
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 DROPPED = {"-fcoroutines", "-Winvalid-pch", "-MD"}
-DROPPED_WITH_VALUE = {"-MT", "-MF", "-o"}
+DROPPED_WITH_VALUE = {"-MT", "-MF", "-o", "--param"}
 
 
 def clang_arguments(command):

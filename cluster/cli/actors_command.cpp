@@ -69,10 +69,6 @@ json ask(http_client& client, const actors_flags& flags) {
   return client.get("/ops/v1/actors", query);
 }
 
-void print_json(const json& value) {
-  fmt::print("{}\n", value.dump(2, ' ', false, json::error_handler_t::replace));
-}
-
 /// Waits for the next round. False when the user has seen enough.
 bool wait_round(actors_flags& flags, interrupt_guard& interrupts, bool keys) {
   pollfd fds[2] = {{interrupts.fd(), POLLIN, 0}, {keys ? STDIN_FILENO : -1, POLLIN, 0}};

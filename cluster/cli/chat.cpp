@@ -154,7 +154,7 @@ int chat::say_once() {
            {"text", got.text},       {"message", got.message}, {"usage", got.usage}};
   if (!got.error.is_null())
     out["error"] = got.error;
-  fmt::print("{}\n", out.dump(2, ' ', false, json::error_handler_t::replace));
+  print_json(out);
   return got.status == "finished" ? 0 : 1;
 }
 

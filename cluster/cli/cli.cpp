@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <cstdio>
 
@@ -22,6 +23,10 @@ void add_common_options(CLI::App& app, options& common) {
 }
 
 } // namespace
+
+void print_json(const nlohmann::json& value) {
+  fmt::print("{}\n", value.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+}
 
 int run(int argc, char** argv) {
   CLI::App app{"Troupe: a company of actors for chat", "troupe"};

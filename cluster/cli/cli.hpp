@@ -3,6 +3,8 @@
 
 #include "messages/error.hpp"
 
+#include <nlohmann/json_fwd.hpp>
+
 #include <functional>
 #include <stdexcept>
 #include <string>
@@ -51,6 +53,9 @@ void add_db_command(CLI::App& app, options& common);
 void add_mock_upstream_command(CLI::App& app, options& common);
 void add_tokens_command(CLI::App& app, options& common);
 void add_completion_command(CLI::App& app, options& common);
+
+/// Writes it to standard output, for programs. Bytes that are no UTF-8 are replaced.
+void print_json(const nlohmann::json& value);
 
 /// Runs the command line; returns the exit code: 0 done, 1 failed, 2 usage.
 int run(int argc, char** argv);

@@ -21,10 +21,6 @@ config::loaded load(const options& common, const std::string& file) {
                        .variables = config::process_environment()});
 }
 
-void print(const nlohmann::json& json) {
-  fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
-}
-
 std::string count(std::size_t n, std::string_view what) {
   return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s");
 }
@@ -42,7 +38,7 @@ void check(const options& common, const std::string& file) {
     auto problems = nlohmann::json::array();
     for (const auto& p : result.problems)
       problems.push_back({{"where", p.where}, {"key", p.key}, {"text", p.text}});
-    print({{"ok", result.ok()}, {"files", result.files}, {"problems", std::move(problems)}});
+    print_json({{"ok", result.ok()}, {"files", result.files}, {"problems", std::move(problems)}});
   }
   if (!result.ok())
     throw problems_found(result);
@@ -61,11 +57,11 @@ void show(const options& common, bool with_origins) {
   if (!common.json)
     fmt::print("{}", config::to_yaml(result.config, with_origins ? &result.where : nullptr));
   else if (with_origins)
-    print({{"config", config::to_json(result.config)},
-           {"origins", result.where},
-           {"files", result.files}});
+    print_json({{"config", config::to_json(result.config)},
+                {"origins", result.where},
+                {"files", result.files}});
   else
-    print(config::to_json(result.config));
+    print_json(config::to_json(result.config));
 }
 
 } // namespace
@@ -87,7 +83,7 @@ void add_config_command(CLI::App& app, options& common) {
   auto* keys = config->add_subcommand("keys", "List every key with its default and meaning");
   keys->callback([&common] {
     if (common.json)
-      print(config::keys_json());
+      print_json(config::keys_json());
     else
       fmt::print("{}", config::keys_text());
   });

@@ -30,10 +30,6 @@ config::node_config load(const options& common) {
   return std::move(result.config);
 }
 
-void print(const json& out) {
-  fmt::print("{}\n", out.dump(2, ' ', false, json::error_handler_t::replace));
-}
-
 std::string human(std::int64_t bytes) {
   if (bytes < 1'024)
     return fmt::format("{} B", bytes);
@@ -55,15 +51,15 @@ void guarded(Function&& body) {
 void status(const options& common) {
   auto found = persistence::make_maintenance(load(common))->status();
   if (common.json) {
-    print({{"backend", found.backend},
-           {"location", found.location},
-           {"exists", found.exists},
-           {"in_use", found.in_use},
-           {"bytes", found.bytes},
-           {"log_bytes", found.log_bytes},
-           {"schema_version", found.schema_version},
-           {"wanted_version", found.wanted_version},
-           {"broken_off", found.broken_off}});
+    print_json({{"backend", found.backend},
+                {"location", found.location},
+                {"exists", found.exists},
+                {"in_use", found.in_use},
+                {"bytes", found.bytes},
+                {"log_bytes", found.log_bytes},
+                {"schema_version", found.schema_version},
+                {"wanted_version", found.wanted_version},
+                {"broken_off", found.broken_off}});
     return;
   }
   fmt::print("{} at {}\n", found.backend, found.location);
@@ -90,7 +86,7 @@ void migrate(const options& common) {
   auto ran = persistence::prepare_database(*factory, system_clock()->now_us());
   auto version = persistence::migrations().back().version;
   if (common.json)
-    print({{"location", factory->location()}, {"ran", ran}, {"schema_version", version}});
+    print_json({{"location", factory->location()}, {"ran", ran}, {"schema_version", version}});
   else if (ran.empty())
     fmt::print("{} has schema version {} already\n", factory->location(), version);
   else
@@ -103,7 +99,7 @@ void check(const options& common) {
     auto list = json::array();
     for (const auto& found : findings)
       list.push_back({{"check", found.check}, {"detail", found.detail}});
-    print({{"ok", findings.empty()}, {"findings", std::move(list)}});
+    print_json({{"ok", findings.empty()}, {"findings", std::move(list)}});
   }
   if (!findings.empty()) {
     std::string lines;
@@ -119,7 +115,7 @@ void check(const options& common) {
 void backup(const options& common, const std::string& to) {
   auto made = persistence::make_maintenance(load(common))->backup(to);
   if (common.json)
-    print({{"file", made.file}, {"bytes", made.bytes}});
+    print_json({{"file", made.file}, {"bytes", made.bytes}});
   else
     fmt::print("{}: {}, verified\n", made.file, human(made.bytes));
 }
@@ -129,7 +125,8 @@ void restore(const options& common, const std::string& from) {
   auto done = persistence::make_maintenance(config)->restore(from);
   auto location = persistence::database_location(config);
   if (common.json) {
-    print({{"location", location}, {"kept", done.kept}, {"schema_version", done.schema_version}});
+    print_json(
+        {{"location", location}, {"kept", done.kept}, {"schema_version", done.schema_version}});
     return;
   }
   fmt::print("{} is now {} (schema version {})\n", location, from, done.schema_version);

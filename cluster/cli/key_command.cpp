@@ -29,10 +29,6 @@ std::unique_ptr<key_service> open_keys(const options& common) {
   return node ? remote_keys(*node) : local_keys(config);
 }
 
-void print(const json& value) {
-  fmt::print("{}\n", value.dump(2, ' ', false, json::error_handler_t::replace));
-}
-
 void create(const options& common, const key_options& wanted) {
   json request{{"name", wanted.name}};
   if (!wanted.scopes.empty())
@@ -41,7 +37,7 @@ void create(const options& common, const key_options& wanted) {
     request["expires_in_s"] = wanted.expires_in_days * 86'400;
   auto made = open_keys(common)->create(request);
   if (common.json) {
-    print(made);
+    print_json(made);
     return;
   }
   // The secret alone on standard output: `KEY=$(troupe key create laptop)`.
@@ -69,7 +65,7 @@ void list(const options& common) {
     cursor = page["next_cursor"].is_string() ? page["next_cursor"].get<std::string>() : "";
   } while (!cursor.empty());
   if (common.json) {
-    print({{"keys", std::move(all)}});
+    print_json({{"keys", std::move(all)}});
     return;
   }
   if (all.empty()) {
@@ -90,7 +86,7 @@ void list(const options& common) {
 void revoke(const options& common, const std::string& id) {
   auto answer = open_keys(common)->revoke(id);
   if (common.json)
-    print(answer);
+    print_json(answer);
   else
     fmt::print("Key {} is revoked.\n", id);
 }

@@ -69,7 +69,7 @@ void add_status_command(CLI::App& app, options& common) {
     auto node = require_node(common, load_config(common));
     auto answer = http_client{node.ops_url, node.key}.get("/ops/v1/node");
     if (common.json)
-      fmt::print("{}\n", answer.dump(2, ' ', false, json::error_handler_t::replace));
+      print_json(answer);
     else
       show(answer);
     if (text(answer, "phase") != "ready")

@@ -1,0 +1,3 @@
+#include "messages/json.hpp"
+
+TROUPE_JSON()
