@@ -124,7 +124,7 @@ void alarms::go_off() {
       all.push_back({std::move(slots_[at].who), slots_[at].kind, slots_[at].number});
       unlink(at);
     }
-      woken_at_ = 0;
+    woken_at_ = 0;
     if (!first_.empty())
       wake_at(first_.begin()->first);
   }
