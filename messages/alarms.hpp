@@ -19,8 +19,8 @@
 namespace troupe {
 
 /// Timers in a table of their own, at 48 bytes each and without waking a thread to set one. CAF's
-/// clock takes 250 and keeps the limit of a request until its time, answered or not; here both go
-/// when they are cancelled. Thread-safe.
+/// clock takes 150 to 300 and keeps the limit of a request until its time, answered or not; here
+/// both go when they are cancelled. Thread-safe.
 class alarms : public std::enable_shared_from_this<alarms> {
 public:
   /// A timer; 0: none.

@@ -1,5 +1,7 @@
 #include "actors/session/event_log.hpp"
 
+#include <google/protobuf/io/coded_stream.h>
+
 #include <stdexcept>
 
 namespace troupe {
@@ -26,24 +28,22 @@ void event_log::add(v1::TurnEvent& event) {
     whole = event.SerializeAsString();
     bytes = whole;
   }
-  for (auto head = bytes.size() << 2 | static_cast<std::size_t>(what);; head >>= 7) {
-    bool last = head < 0x80;
-    packed_ += static_cast<char>(last ? head : (head & 0x7f) | 0x80);
-    if (last)
-      break;
-  }
+  std::uint8_t head[10]; // the longest varint
+  auto* end = google::protobuf::io::CodedOutputStream::WriteVarint64ToArray(
+      bytes.size() << 2 | static_cast<std::uint64_t>(what), head);
+  packed_.append(head, end);
   packed_ += bytes;
   ++count_;
 }
 
 event_log::entry event_log::read(std::size_t& at) const {
-  std::size_t head = 0;
-  for (unsigned shift = 0;; shift += 7) {
-    auto byte = static_cast<unsigned char>(packed_[at++]);
-    head |= static_cast<std::size_t>(byte & 0x7f) << shift;
-    if (byte < 0x80)
-      break;
-  }
+  google::protobuf::io::CodedInputStream in{reinterpret_cast<const std::uint8_t*>(packed_.data())
+                                                + at,
+                                            static_cast<int>(packed_.size() - at)};
+  std::uint64_t head = 0;
+  if (!in.ReadVarint64(&head))
+    throw std::logic_error("a log of events cannot be read");
+  at += static_cast<std::size_t>(in.CurrentPosition());
   entry found{static_cast<kind>(head & 3), std::string_view{packed_}.substr(at, head >> 2)};
   at += head >> 2;
   return found;

@@ -17,7 +17,7 @@ public:
   explicit write_record(std::shared_ptr<std::atomic<bool>> writable) :
       writable_(std::move(writable)) {}
 
-  /// A transaction was committed; with 0 commands, the database only took part.
+  /// A transaction was committed. 0: the database was reached, and refused what it was told.
   /// True if the writes before failed.
   bool wrote(std::int64_t commands) {
     std::lock_guard guard{mutex_};
