@@ -12,7 +12,7 @@ public:
 
   /// Once it returns, the death of this process does not lose the record (unless the disk takes
   /// nothing, which is counted). A record that nobody could store is counted and dropped.
-  virtual void put(v1::UsageRecord record) = 0;
+  virtual void put(v1::UsageRecord&& record) = 0;
 };
 
 } // namespace troupe::persistence

@@ -12,9 +12,11 @@ constexpr std::size_t request_id_bytes_max = 255;
 constexpr std::size_t name_bytes_max = 255;
 constexpr std::size_t record_bytes_max = 16'384;
 
-void cut(std::string& text) {
-  if (text.size() > name_bytes_max)
-    text.resize(name_bytes_max);
+/// A text that is short enough is not touched: `mutable_...` would make one where there is none.
+void cut(v1::UsageRecord& record, const std::string& (v1::UsageRecord::*text)() const,
+         std::string* (v1::UsageRecord::*own)()) {
+  if ((record.*text)().size() > name_bytes_max)
+    (record.*own)()->resize(name_bytes_max);
 }
 
 } // namespace
@@ -27,13 +29,13 @@ bool usage_intake::make_valid(v1::UsageRecord& record) {
   const auto& id = record.request_id();
   if (id.empty() || id.size() > request_id_bytes_max)
     return false;
-  cut(*record.mutable_model());
-  cut(*record.mutable_deployment());
-  cut(*record.mutable_upstream_model());
-  cut(*record.mutable_operation());
-  cut(*record.mutable_principal_id());
-  cut(*record.mutable_conversation_id());
-  cut(*record.mutable_turn_id());
+  cut(record, &v1::UsageRecord::model, &v1::UsageRecord::mutable_model);
+  cut(record, &v1::UsageRecord::deployment, &v1::UsageRecord::mutable_deployment);
+  cut(record, &v1::UsageRecord::upstream_model, &v1::UsageRecord::mutable_upstream_model);
+  cut(record, &v1::UsageRecord::operation, &v1::UsageRecord::mutable_operation);
+  cut(record, &v1::UsageRecord::principal_id, &v1::UsageRecord::mutable_principal_id);
+  cut(record, &v1::UsageRecord::conversation_id, &v1::UsageRecord::mutable_conversation_id);
+  cut(record, &v1::UsageRecord::turn_id, &v1::UsageRecord::mutable_turn_id);
   return record.ByteSizeLong() <= record_bytes_max;
 }
 
@@ -50,7 +52,7 @@ void usage_intake::journal(const v1::UsageRecord& record) {
   counts_->journal_bytes.store(journal_->bytes(), std::memory_order_relaxed);
 }
 
-usage_intake::wish usage_intake::take(v1::UsageRecord record) {
+usage_intake::wish usage_intake::take(v1::UsageRecord&& record) {
   if (!make_valid(record)) {
     counts_->refused.fetch_add(1, std::memory_order_relaxed);
     log_error("ledger_record_refused", {{"request_id_bytes", record.request_id().size()}});
@@ -72,7 +74,7 @@ usage_intake::wish usage_intake::take(v1::UsageRecord record) {
   return gathered_ == 1 || groups_.back().records_size() == max ? wish::wake : wish::nothing;
 }
 
-void usage_intake::put(v1::UsageRecord record) {
+void usage_intake::put(v1::UsageRecord&& record) {
   std::unique_lock lock{mutex_};
   if (take(std::move(record)) == wish::nothing || !wake_)
     return;

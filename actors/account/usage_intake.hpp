@@ -34,7 +34,7 @@ public:
   /// Without a journal, records that are not in the store yet die with the process.
   usage_intake(config::ledger_section limits, std::shared_ptr<usage_journal> journal);
 
-  void put(v1::UsageRecord record) override;
+  void put(v1::UsageRecord&& record) override;
 
   const std::shared_ptr<ledger_counts>& counts() const { return counts_; }
 
@@ -59,7 +59,7 @@ private:
   enum class wish { nothing, wake };
 
   static bool make_valid(v1::UsageRecord& record);
-  wish take(v1::UsageRecord record);
+  wish take(v1::UsageRecord&& record);
   void journal(const v1::UsageRecord& record);
 
   const config::ledger_section limits_;

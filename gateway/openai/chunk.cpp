@@ -43,17 +43,45 @@ scratch& local_scratch() {
   return one;
 }
 
+/// The same for reading without a document.
+struct walker {
+  ondemand::parser parser;
+  std::string input;
+
+  simdjson_result<ondemand::document> begin(std::string_view json) {
+    if (input.capacity() > scratch_kept_max) {
+      input = {};
+      parser = ondemand::parser{};
+    }
+    input.reserve(json.size() + SIMDJSON_PADDING);
+    input.assign(json);
+    return parser.iterate(input.data(), input.size(), input.size() + SIMDJSON_PADDING);
+  }
+};
+
+walker& local_walker() {
+  thread_local walker one;
+  return one;
+}
+
 std::string_view text_at(const dom::object& object, std::string_view key) {
   std::string_view text;
   return object[key].get_string().get(text) == SUCCESS ? text : std::string_view{};
 }
 
 /// Within bounds: an upstream's numbers are added up, here and by the ledger.
+std::int64_t bounded(std::int64_t number) {
+  return std::clamp<std::int64_t>(number, 0, number_max);
+}
+
 std::int64_t number_at(const dom::object& object, std::string_view key) {
   std::int64_t number = 0;
-  return object[key].get_int64().get(number) == SUCCESS
-             ? std::clamp<std::int64_t>(number, 0, number_max)
-             : 0;
+  return object[key].get_int64().get(number) == SUCCESS ? bounded(number) : 0;
+}
+
+void complete(v1::Usage& usage) {
+  if (usage.total_tokens() == 0)
+    usage.set_total_tokens(usage.prompt_tokens() + usage.completion_tokens());
 }
 
 std::optional<v1::Usage> usage_at(const dom::object& object) {
@@ -64,14 +92,69 @@ std::optional<v1::Usage> usage_at(const dom::object& object) {
   usage.set_prompt_tokens(number_at(found, "prompt_tokens"));
   usage.set_completion_tokens(number_at(found, "completion_tokens"));
   usage.set_total_tokens(number_at(found, "total_tokens"));
-  if (usage.total_tokens() == 0)
-    usage.set_total_tokens(usage.prompt_tokens() + usage.completion_tokens());
+  complete(usage);
   dom::object details;
   if (found["prompt_tokens_details"].get_object().get(details) == SUCCESS)
     usage.set_cached_tokens(number_at(details, "cached_tokens"));
   if (found["completion_tokens_details"].get_object().get(details) == SUCCESS)
     usage.set_reasoning_tokens(number_at(details, "reasoning_tokens"));
   return usage;
+}
+
+/// The number of a member, 0 if it is none. False if there is no JSON.
+bool read_number(ondemand::value& value, std::int64_t& number) {
+  ondemand::json_type type;
+  if (value.type().get(type) != SUCCESS)
+    return false;
+  std::int64_t read = 0;
+  if (type == ondemand::json_type::number && value.get_int64().get(read) == SUCCESS)
+    number = bounded(read);
+  return true;
+}
+
+/// The one member of `value`, an object, that is called `name`.
+bool read_detail(ondemand::value& value, std::string_view name, std::int64_t& number) {
+  ondemand::object details;
+  if (value.get_object().get(details) != SUCCESS)
+    return true; // null, as a rule
+  for (auto field : details) {
+    ondemand::raw_json_string key;
+    ondemand::value inner;
+    if (field.key().get(key) != SUCCESS || field.value().get(inner) != SUCCESS
+        || (key == name && !read_number(inner, number)))
+      return false;
+  }
+  return true;
+}
+
+bool read_usage(ondemand::object& object, v1::Usage& usage) {
+  std::int64_t prompt = 0;
+  std::int64_t completion = 0;
+  std::int64_t total = 0;
+  std::int64_t cached = 0;
+  std::int64_t reasoning = 0;
+  for (auto field : object) {
+    ondemand::raw_json_string key;
+    ondemand::value value;
+    if (field.key().get(key) != SUCCESS || field.value().get(value) != SUCCESS)
+      return false;
+    bool good = key == "prompt_tokens"           ? read_number(value, prompt)
+                : key == "completion_tokens"     ? read_number(value, completion)
+                : key == "total_tokens"          ? read_number(value, total)
+                : key == "prompt_tokens_details" ? read_detail(value, "cached_tokens", cached)
+                : key == "completion_tokens_details"
+                    ? read_detail(value, "reasoning_tokens", reasoning)
+                    : true;
+    if (!good)
+      return false;
+  }
+  usage.set_prompt_tokens(prompt);
+  usage.set_completion_tokens(completion);
+  usage.set_total_tokens(total);
+  usage.set_cached_tokens(cached);
+  usage.set_reasoning_tokens(reasoning);
+  complete(usage);
+  return true;
 }
 
 void read_tool_calls(const dom::object& delta, std::string& text, events_list* events) {
@@ -190,13 +273,24 @@ chunk_kind read_chunk(std::string_view json, stream_facts& facts, std::string& t
   return read_any(json, facts, text, &events);
 }
 
-bool read_whole(std::string_view json, whole_facts& facts) {
-  dom::object answer;
-  if (local_scratch().parse(json).get(answer) != SUCCESS)
+// A whole answer is mostly text that nobody here reads: it is not made a document of.
+bool read_whole(std::string_view json, std::optional<v1::Usage>& usage) {
+  auto& local = local_walker();
+  ondemand::document document;
+  ondemand::object answer;
+  if (local.begin(json).get(document) != SUCCESS || document.get_object().get(answer) != SUCCESS)
     return false;
-  facts.usage = usage_at(answer);
-  facts.model = text_at(answer, "model");
-  return true;
+  for (auto field : answer) {
+    ondemand::raw_json_string key;
+    ondemand::value value;
+    ondemand::object found;
+    if (field.key().get(key) != SUCCESS || field.value().get(value) != SUCCESS)
+      return false;
+    if (key == "usage" && !usage && value.get_object().get(found) == SUCCESS
+        && !read_usage(found, usage.emplace()))
+      return false;
+  }
+  return document.current_location().error() == OUT_OF_BOUNDS; // nothing follows
 }
 
 std::string texts_of_whole(std::string_view json) {

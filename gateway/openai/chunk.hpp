@@ -39,12 +39,9 @@ chunk_kind read_chunk(std::string_view json, stream_facts& facts, std::string& t
 chunk_kind read_chunk(std::string_view json, stream_facts& facts, std::string& text,
                       google::protobuf::RepeatedPtrField<v1::CompletionEvent>& events);
 
-/// What a whole answer says of itself. False if it is no JSON object.
-struct whole_facts {
-  std::optional<v1::Usage> usage;
-  std::string model;
-};
-bool read_whole(std::string_view json, whole_facts& facts);
+/// Reads what a whole answer says it used. False if it is no JSON object; the values of its other
+/// members are only stepped over: they are the client's to read.
+bool read_whole(std::string_view json, std::optional<v1::Usage>& usage);
 /// The texts of a whole answer's choices, for counting.
 std::string texts_of_whole(std::string_view json);
 

@@ -124,7 +124,7 @@ caf::error call::take_request() {
 }
 
 bool call::know_route() {
-  route_name_ = fmt::format("{}/{}", what_.name, facts_.model);
+  route_name_.assign(what_.name).append("/").append(facts_.model);
   const auto* known = site_->routes.find(x_.shard(), route_name_, x_.started_us());
   if (known == nullptr)
     return false;
@@ -210,12 +210,19 @@ asio::awaitable<void> call::pass_error() {
 }
 
 asio::awaitable<void> call::pass_whole() {
-  auto body = co_await answer_->read_all(options_->answer_bytes_max);
-  whole_facts whole;
+  caf::expected<std::string> body{std::string{}};
+  auto here = answer_->take_all(options_->answer_bytes_max);
+  if (here) { // as a rule: without a coroutine
+    body = std::move(*here);
+  } else {
+    auto read = co_await answer_->read_all(options_->answer_bytes_max);
+    body = std::move(read);
+  }
+  std::optional<v1::Usage> usage;
   caf::error err;
   if (!body)
     err = std::move(body.error());
-  else if (!read_whole(*body, whole))
+  else if (!read_whole(*body, usage))
     err = make_error(ec::upstream_broken, answer_->deployment() + ": its answer is no JSON object");
   if (err) {
     bool left = stop_.cancelled() || x_.disconnected();
@@ -224,8 +231,8 @@ asio::awaitable<void> call::pass_whole() {
     co_await reply_failure(x_, std::move(err));
     co_return;
   }
-  if (whole.usage) {
-    note_usage(*whole.usage);
+  if (usage) {
+    note_usage(*usage);
   } else {
     auto text = texts_of_whole(*body);
     co_await count_usage_of(std::move(text));

@@ -108,7 +108,7 @@ private:
   void left(const char* why);
   void tell_left();
   void go_on();
-  void finish_request();
+  std::int64_t finish_request(); // when, monotonic
 
   asio::awaitable<bool> receive();
   void arm_read();

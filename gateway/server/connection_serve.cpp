@@ -18,9 +18,11 @@ constexpr std::size_t body_reserve_max = 65'536; // before a byte of it has come
 
 asio::awaitable<void> connection::serve_requests() {
   const auto& config = site_.core.config;
+  auto idle_us = shard::now_us();
   while (!site_.core.draining) {
     phase_ = phase::idle;
-    set_due_in(due_phase, bytes_out_ == 0 ? config.header_limit_ms : config.idle_limit_ms);
+    auto limit_ms = bytes_out_ == 0 ? config.header_limit_ms : config.idle_limit_ms;
+    set_due(due_phase, idle_us + limit_ms * 1'000);
     auto why = refusal::none;
     auto what = co_await read_request(why);
     if (what == got::refused)
@@ -42,7 +44,7 @@ asio::awaitable<void> connection::serve_requests() {
         co_return;
       }
     }
-    finish_request();
+    idle_us = finish_request();
     if (!keep_ || gone_)
       break;
   }
@@ -60,10 +62,6 @@ asio::awaitable<connection::got> connection::read_request(refusal& why) {
       }
       if (in_carry)
         carry_.append(fresh_);
-    }
-    if (phase_ == phase::idle) {
-      phase_ = phase::head;
-      set_due_in(due_phase, site_.core.config.header_limit_ms);
     }
     std::string_view bytes = in_carry ? std::string_view{carry_} : fresh_;
     auto state = scanner.scan(bytes, site_.core.limits);
@@ -83,6 +81,10 @@ asio::awaitable<connection::got> connection::read_request(refusal& why) {
       x_ = std::make_unique<request_exchange>(*this, std::move(head));
       co_return got::request;
     }
+    if (phase_ == phase::idle) {
+      phase_ = phase::head;
+      set_due_in(due_phase, site_.core.config.header_limit_ms);
+    }
     if (!in_carry)
       carry_.assign(bytes);
     in_carry = true;
@@ -97,7 +99,7 @@ router::match connection::begin_request() {
   keep_ = x_->head().keep_alive() && !core.draining;
   auto found = core.routes.find(x_->method(), x_->head().path());
   x_->route(found);
-  set_due_in(due_request, core.config.request_limit_ms);
+  set_due(due_request, x_->began_us() + core.config.request_limit_ms * 1'000);
   return found;
 }
 
@@ -114,8 +116,14 @@ asio::awaitable<void> connection::answer(router::match& found) {
   if (found.handle != nullptr) {
     auto own = static_cast<std::uint64_t>(found.options->body_bytes_max);
     max = own != 0 ? own : static_cast<std::uint64_t>(site_.core.config.body_bytes_max);
-    if (head.framing() != body_framing::none)
+    bool all_here =
+        head.framing() == body_framing::length && head.content_length() <= carry_.size();
+    if (all_here && head.content_length() <= max) { // as most are: without a coroutine
+      x_->body_buffer().assign(carry_, 0, head.content_length());
+      carry_.erase(0, head.content_length());
+    } else if (head.framing() != body_framing::none) {
       why = co_await read_body(head, max, x_->body_buffer());
+    }
     if (gone_)
       co_return;
   }
@@ -139,7 +147,7 @@ asio::awaitable<void> connection::answer(router::match& found) {
   } else {
     co_await file_or_404();
   }
-  if (!x_->streams_events())
+  if (!x_->streams_events() && writing_)
     co_await written();
 }
 
@@ -170,15 +178,17 @@ asio::awaitable<void> connection::handle(const router::match& found) {
     cut("unfinished");
 }
 
-void connection::finish_request() {
+std::int64_t connection::finish_request() {
   if (gone_ && x_->state() != request_exchange::answer::ended)
     site_.core.probe.clients_left.fetch_add(1, std::memory_order_relaxed);
-  x_->account(gone_ ? gone_why_ : "");
+  auto now_us = shard::now_us();
+  x_->account(now_us, gone_ ? gone_why_ : "");
   x_.reset();
   hook_ = nullptr;
   stream_over_ = false;
   due_[due_request] = due_[due_beat] = 0;
   site_.core.probe.requests_running.fetch_sub(1, std::memory_order_relaxed);
+  return now_us;
 }
 
 // -- bodies ---------------------------------------------------------------------------------------
@@ -189,7 +199,7 @@ asio::awaitable<refusal> connection::read_body(const request_head& head, std::ui
     co_return refusal::body_too_large;
   if (head.expects_continue() && carry_.empty())
     send({"HTTP/1.1 100 Continue\r\n\r\n"});
-  body_began_us_ = shard::now_us();
+  body_began_us_ = x_->began_us();
   body_received_ = 0;
   body_progress(0);
   if (head.framing() == body_framing::chunked)

@@ -35,9 +35,13 @@ public:
   static constexpr bool knows_asio = BOOST_ASIO_VERSION == 102600;
 
   /// Once the socket is connected.
-  void watch(int socket) {
+  template <class Socket>
+  void watch(Socket& socket) {
     int on = 1;
-    told_ = knows_asio && ::setsockopt(socket, IPPROTO_TCP, TCP_INQ, &on, sizeof on) == 0;
+    bool told = ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_INQ, &on, sizeof on) == 0;
+    if (told && knows_asio)
+      reactor_ = &asio::use_service<asio::detail::epoll_reactor>(static_cast<asio::io_context&>(
+          asio::query(socket.get_executor(), asio::execution::context)));
   }
 
   /// Reads what is there: `would_block` if nothing is, `eof` at the end.
@@ -48,7 +52,7 @@ public:
     msghdr message{};
     message.msg_iov = &piece;
     message.msg_iovlen = 1;
-    if (told_) {
+    if (reactor_ != nullptr) {
       message.msg_control = control;
       message.msg_controllen = sizeof control;
     }
@@ -58,14 +62,14 @@ public:
     while (got < 0 && errno == EINTR);
     nothing_left_ = false;
     if (got > 0) {
-      nothing_left_ = told_ && left_of(message) == 0;
+      nothing_left_ = reactor_ != nullptr && left_of(message) == 0;
       return static_cast<std::size_t>(got);
     }
     if (got == 0)
       e = asio::error::eof;
     else
       e = error_code{errno, boost::system::system_category()};
-    nothing_left_ = told_ && e == asio::error::would_block;
+    nothing_left_ = reactor_ != nullptr && e == asio::error::would_block;
     return 0;
   }
 
@@ -75,10 +79,8 @@ public:
   void wait(Socket& socket, unique_call<void(error_code)> done) {
     if (nothing_left_ && socket.is_open()) {
       auto& impl = (socket.*(&opened<Socket>::impl_)).get_implementation();
-      auto& reactor = asio::use_service<asio::detail::epoll_reactor>(static_cast<asio::io_context&>(
-          asio::query(socket.get_executor(), asio::execution::context)));
-      reactor.start_op(asio::detail::epoll_reactor::read_op, impl.socket_, impl.reactor_data_,
-                       new edge_op{std::move(done)}, false, true);
+      reactor_->start_op(asio::detail::epoll_reactor::read_op, impl.socket_, impl.reactor_data_,
+                         new edge_op{std::move(done)}, false, true);
       return;
     }
     socket.async_wait(Socket::wait_read, [d = std::move(done)](error_code e) mutable { d(e); });
@@ -87,7 +89,7 @@ public:
   /// To be called before others read from the socket: what is left must wake them.
   template <class Socket>
   void hand_over(Socket& socket) {
-    if (told_ && !nothing_left_)
+    if (reactor_ != nullptr && !nothing_left_)
       socket.async_wait(Socket::wait_read, [](error_code) {});
   }
 
@@ -130,7 +132,7 @@ private:
     return 1; // it did not say
   }
 
-  bool told_ = false;         // the kernel says what it leaves
+  asio::detail::epoll_reactor* reactor_ = nullptr; // where the kernel says what it leaves
   bool nothing_left_ = false; // neither bytes nor an end, when it was read last
 };
 

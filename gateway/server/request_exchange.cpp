@@ -253,8 +253,8 @@ void request_exchange::answer_too_long() {
 
 // -- what is left of it ---------------------------------------------------------------------------
 
-void request_exchange::account(std::string_view ending) {
-  auto took_us = shard::now_us() - began_us_;
+void request_exchange::account(std::int64_t now_us, std::string_view ending) {
+  auto took_us = now_us - began_us_;
   auto& probe = c_.core().probe_of(options_);
   auto status_class = static_cast<std::size_t>(status_ / 100);
   probe.by_class[status_class < probe.by_class.size() ? status_class : 0].fetch_add(

@@ -69,7 +69,8 @@ public:
   /// A bodyless answer follows: HEAD.
   bool headless() const { return head_.method() == "HEAD"; }
   /// How the request went, to the counters and the log.
-  void account(std::string_view ending);
+  void account(std::int64_t now_us, std::string_view ending);
+  std::int64_t began_us() const { return began_us_; }
   /// 504 without waiting, for a handler that takes too long.
   void answer_too_long();
   std::vector<std::pair<std::string, std::string>>& params() { return params_; }

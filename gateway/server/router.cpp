@@ -7,6 +7,7 @@
 #include <deque>
 #include <set>
 #include <stdexcept>
+#include <unordered_map>
 
 namespace troupe::gateway {
 
@@ -76,8 +77,17 @@ const node* descend(const node& at, std::string_view path, params& found) {
 
 } // namespace
 
+struct text_hash {
+  using is_transparent = void;
+  std::size_t operator()(std::string_view text) const noexcept {
+    return std::hash<std::string_view>{}(text);
+  }
+};
+
 struct router::impl {
   node root;
+  // Patterns without parameters: a path that is one needs no descent.
+  std::unordered_map<std::string, const node*, text_hash, std::equal_to<>> plain;
   std::deque<route> routes;
   std::deque<socket_route> sockets;
   std::set<std::string, std::less<>> openai; // first segments with routes of that kind
@@ -122,6 +132,8 @@ struct router::impl {
         refuse(pattern, "has an empty segment");
       at = &child(*at, pattern, segment, path.empty());
     }
+    if (pattern.find('{') == pattern.npos)
+      plain.emplace(pattern, at);
     return *at;
   }
 };
@@ -162,7 +174,9 @@ router::match router::find(std::string_view method, std::string_view path) const
   match found;
   if (!path.starts_with('/'))
     return found;
-  const auto* at = descend(impl_->root, path, found.params);
+  auto plain = impl_->plain.find(path);
+  const auto* at =
+      plain != impl_->plain.end() ? plain->second : descend(impl_->root, path, found.params);
   if (at == nullptr)
     return found;
   if (at->socket != nullptr) {

@@ -50,7 +50,7 @@ transport::transport(tcp::socket socket, tls_context* tls) : socket_(std::move(s
   if (tls != nullptr)
     tls_ = std::make_unique<tls_stream>(std::move(socket_), tls->impl_->context);
   else
-    ready_.watch(socket_.native_handle());
+    ready_.watch(socket_);
 }
 
 transport::~transport() = default;

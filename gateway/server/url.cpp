@@ -1,5 +1,6 @@
 #include "gateway/server/url.hpp"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace troupe::gateway {
@@ -78,9 +79,10 @@ bool is_clean_segment(std::string_view segment) {
 } // namespace
 
 std::optional<std::string> percent_decode(std::string_view text) {
-  std::string out;
+  auto first = std::min(text.find('%'), text.size());
+  std::string out{text.substr(0, first)};
   out.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
+  for (auto i = first; i < text.size(); ++i) {
     if (text[i] != '%') {
       out += text[i];
       continue;

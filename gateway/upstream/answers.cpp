@@ -94,7 +94,7 @@ void live_answer::abandon() {
   ended_ = true;
   stop_.on_cancel(nullptr);
   if (connection_)
-    pool_->release(std::move(connection_), false);
+    pool_->release(std::move(connection_), {});
 }
 
 caf::error live_answer::broken(std::string what) const {
@@ -147,7 +147,9 @@ asio::awaitable<caf::error> live_answer::read_more() {
   }
   if (error)
     co_return broken("the connection broke: " + error.message());
-  co_return parse();
+  auto broke = parse();
+  connection_->keep();
+  co_return broke;
 }
 
 bool live_answer::has_first_event() const {
@@ -181,7 +183,7 @@ asio::awaitable<caf::error> live_answer::read_start() {
     co_return err;
   times_.answered = clock::now();
   if (parser_->is_done() && parser_->status < 300 && leading_error().empty())
-    finish();
+    finish(times_.answered);
   co_return caf::error{};
 }
 
@@ -202,16 +204,23 @@ asio::awaitable<caf::expected<std::string_view>> live_answer::read() {
     if (err) {
       if (quiet_end_ && info(err).code == ec::upstream_timeout && clock::now() >= *quiet_end_) {
         abandon();
-        report_answered();
+        report_answered(clock::now());
         co_return std::string_view{};
       }
       fail(err);
       co_return err;
     }
     if (parser_->is_done())
-      finish();
+      finish(clock::now());
   }
   co_return std::string_view{parser_->body};
+}
+
+std::optional<std::string> live_answer::take_all(std::size_t bytes_max) {
+  if (!ended_ || !parser_->is_done() || parser_->body.size() > bytes_max)
+    return std::nullopt;
+  given_ = true;
+  return std::move(parser_->body);
 }
 
 asio::awaitable<caf::expected<std::string>> live_answer::read_all(std::size_t bytes_max) {
@@ -232,7 +241,7 @@ asio::awaitable<caf::expected<std::string>> live_answer::read_all(std::size_t by
     co_return err;
   }
   if (!ended_)
-    finish();
+    finish(clock::now());
   given_ = true;
   co_return std::move(parser_->body);
 }
@@ -246,20 +255,22 @@ void live_answer::limit_total(std::chrono::milliseconds limit) {
   times_.ends = std::min(times_.ends, clock::now() + limit);
 }
 
-void live_answer::finish() {
+void live_answer::finish(clock::time_point now) {
   if (ended_)
     return;
   ended_ = true;
   stop_.on_cancel(nullptr);
-  auto reusable = parser_->keep_alive() && connection_->buffered().empty();
-  pool_->release(std::move(connection_), reusable);
+  std::optional<clock::time_point> idle_since;
+  if (parser_->keep_alive() && connection_->buffered().empty())
+    idle_since = now;
+  pool_->release(std::move(connection_), idle_since);
   if (!silent_)
-    report_answered();
+    report_answered(now);
 }
 
-void live_answer::report_answered() {
+void live_answer::report_answered(clock::time_point now) {
   reporter_->report(deployment_, classify_status(parser_->status), parser_->status,
-                    times_.answered - times_.try_began, clock::now() - times_.try_began);
+                    times_.answered - times_.try_began, now - times_.try_began);
 }
 
 void live_answer::fail(const caf::error& err) {

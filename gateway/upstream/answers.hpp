@@ -39,6 +39,7 @@ public:
   ~live_answer() override;
 
   int status() const override { return parser_->status; }
+  std::optional<std::string> take_all(std::size_t bytes_max) override;
   std::string_view header(std::string_view name) const override { return parser_->header(name); }
   const std::string& deployment() const override { return deployment_; }
   const std::string& upstream_model() const override { return model_; }
@@ -68,8 +69,8 @@ private:
   asio::awaitable<caf::error> read_more();
   caf::error parse();
   caf::error broken(std::string what) const;
-  void finish();
-  void report_answered();
+  void finish(upstream_link::clock::time_point now);
+  void report_answered(upstream_link::clock::time_point now);
   void fail(const caf::error& err);
   bool has_first_event() const;
 

@@ -101,7 +101,7 @@ asio::awaitable<caf::error> upstream_link::connect_to(const address_list& addres
       socket_.set_option(asio::socket_base::keep_alive{true}, error);
       socket_.non_blocking(true, error);
       ready_ = {};
-      ready_.watch(socket_.native_handle());
+      ready_.watch(socket_);
       deadline = give_up_;
       co_return caf::error{};
     }
@@ -160,7 +160,9 @@ asio::awaitable<caf::error> upstream_link::pass_http_proxy(const endpoint& to) {
   while ((end = buffered().find("\r\n\r\n")) == std::string_view::npos) {
     if (buffered().size() > proxy_answer_bytes_max)
       co_return make_error(ec::upstream_unavailable, "the proxy's answer is too long");
-    if (auto error = co_await fill())
+    auto error = co_await fill();
+    keep();
+    if (error)
       co_return failure("asking proxy " + to.proxy_host, error);
   }
   auto answer = buffered();

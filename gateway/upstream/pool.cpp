@@ -82,8 +82,7 @@ upstream_pool::upstream_pool(asio::io_context& io, config::upstream_section of,
     head_common += "Authorization: Bearer " + to.api_key + "\r\n";
 }
 
-link_ptr upstream_pool::take_idle() {
-  auto now = clock::now();
+link_ptr upstream_pool::take_idle(clock::time_point now) {
   while (!idle_.empty()) {
     auto x = std::move(idle_.back());
     idle_.pop_back();
@@ -104,7 +103,7 @@ asio::awaitable<caf::expected<link_ptr>> upstream_pool::acquire(bool fresh, canc
   bool waited = false;
   for (;;) {
     if (!fresh && (waited || waiters_.empty()))
-      if (auto x = take_idle())
+      if (auto x = take_idle(clock::now()))
         co_return x;
     if (open_ < max && (waited || waiters_.empty()))
       break;
@@ -168,14 +167,14 @@ asio::awaitable<caf::expected<link_ptr>> upstream_pool::dial(cancellation& stop,
   stop.on_cancel(nullptr);
   if (!err)
     co_return x;
-  release(std::move(x), false);
+  release(std::move(x), {});
   co_return err;
 }
 
-void upstream_pool::release(link_ptr x, bool keep) {
+void upstream_pool::release(link_ptr x, std::optional<clock::time_point> idle_since) {
   watch_->remove(*x);
-  if (keep && !closed_ && x->cut() == cut_reason::none) {
-    x->idle_since = clock::now();
+  if (idle_since && !closed_ && x->cut() == cut_reason::none) {
+    x->idle_since = *idle_since;
     x->deadline = clock::time_point::max();
     idle_.push_back(std::move(x));
     arm_idle_sweep();

@@ -47,15 +47,15 @@ public:
   retry_budget budget;
 
   /// The most recently used idle connection that still seems good, or null.
-  link_ptr take_idle();
+  link_ptr take_idle(clock::time_point now);
 
   /// A connection, new if `fresh`, else idle or new; waits for one when too many are open. The
   /// error is `overloaded`, `upstream_timeout`, `cancelled` or what failed in dialling.
   asio::awaitable<caf::expected<link_ptr>> acquire(bool fresh, cancellation& stop,
                                                    clock::time_point until);
 
-  /// Gives it back; `keep` if it may be used again.
-  void release(link_ptr x, bool keep);
+  /// Gives it back; with a time if it may be used again.
+  void release(link_ptr x, std::optional<clock::time_point> idle_since);
 
   /// No connection is kept from now on.
   void close();

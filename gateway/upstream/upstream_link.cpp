@@ -73,6 +73,10 @@ asio::awaitable<upstream_link::error_code> upstream_link::write(std::string_view
 }
 
 void upstream_link::consume(std::size_t bytes) {
+  if (!fresh_.empty()) {
+    fresh_.remove_prefix(bytes);
+    return;
+  }
   begin_ += bytes;
   if (begin_ == in_.size()) {
     std::string{}.swap(in_); // most connections wait most of the time
@@ -80,7 +84,16 @@ void upstream_link::consume(std::size_t bytes) {
   }
 }
 
-void upstream_link::keep(std::string_view bytes) {
+void upstream_link::keep() {
+  if (!fresh_.empty())
+    in_.assign(std::exchange(fresh_, {}));
+}
+
+void upstream_link::take(std::string_view bytes) {
+  if (in_.empty()) {
+    fresh_ = bytes;
+    return;
+  }
   in_.erase(0, begin_);
   begin_ = 0;
   in_.append(bytes);
@@ -97,7 +110,7 @@ asio::awaitable<upstream_link::error_code> upstream_link::fill() {
       tls_room_.reset(new char[tls_read_bytes]);
     auto room = asio::buffer(tls_room_.get(), tls_read_bytes);
     auto bytes = co_await tls_->async_read_some(room, into(error));
-    keep({tls_room_.get(), bytes});
+    take({tls_room_.get(), bytes});
   } else {
     // A connection that waits holds no buffer: thousands of streams share their thread's.
     do {
@@ -122,13 +135,15 @@ asio::awaitable<upstream_link::error_code> upstream_link::fill() {
 void upstream_link::read_now(error_code& error) {
   thread_local std::vector<char> room(read_bytes);
   auto bytes = ready_.read(socket_.native_handle(), room, error);
-  keep({room.data(), bytes});
+  take({room.data(), bytes});
 }
 
 asio::awaitable<upstream_link::error_code> upstream_link::read_exactly(std::size_t bytes) {
   error_code error;
-  while (!error && buffered().size() < bytes)
+  while (!error && buffered().size() < bytes) {
     error = co_await fill();
+    keep();
+  }
   co_return error;
 }
 

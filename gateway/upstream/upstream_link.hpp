@@ -49,10 +49,14 @@ public:
   /// As much of both as the socket takes at once, on plain connections; `written` says how much.
   error_code write_now(std::string_view head, std::string_view body, std::size_t& written);
 
-  /// Reads what there is; waits for at least one byte. What is read stays until it is consumed.
+  /// Reads what there is; waits for at least one byte. What is not consumed at once has to be kept
+  /// before anything else runs on the thread.
   asio::awaitable<error_code> fill();
-  std::string_view buffered() const { return std::string_view{in_}.substr(begin_); }
+  std::string_view buffered() const {
+    return fresh_.empty() ? std::string_view{in_}.substr(begin_) : fresh_;
+  }
   void consume(std::size_t bytes);
+  void keep();
 
   // Ending it.
 
@@ -85,7 +89,7 @@ private:
   asio::awaitable<error_code> read_exactly(std::size_t bytes);
   caf::error failure(const std::string& what, error_code why) const;
 
-  void keep(std::string_view bytes);
+  void take(std::string_view bytes);
   void read_now(error_code& error);
 
   static constexpr std::size_t read_bytes = 65'536;
@@ -98,7 +102,8 @@ private:
   error_code wait_error_;
   std::unique_ptr<asio::ssl::stream<socket_type&>> tls_;
   std::unique_ptr<char[]> tls_room_; // where TLS reads to
-  std::string in_;                   // read and not consumed, from begin_ on; else without memory
+  std::string_view fresh_;           // just read, where it was read to; in_ is empty then
+  std::string in_;                   // kept and not consumed, from begin_ on; else without memory
   std::size_t begin_ = 0;
   asio::steady_timer* waiting_ = nullptr; // while it waits for something that is no socket
   clock::time_point give_up_ = clock::time_point::max(); // of the dialling as a whole

@@ -39,6 +39,7 @@ struct call_state {
   upstream_call& request;
   cancellation& stop;
   call_clock times;
+  clock::time_point now; // when it last went on after a wait
   int attempts = 0;
   std::unique_ptr<upstream_answer> failed_answer; // shown if nothing better comes
   caf::error error;
@@ -148,9 +149,11 @@ std::string request_head(const upstream_call& request, const upstream_pool& pool
     head.append("traceparent: ").append(request.traceparent).append("\r\n");
   if (!request.request_id.empty())
     head.append("X-Request-Id: ").append(request.request_id).append("\r\n");
-  if (request.method != "GET")
-    fmt::format_to(std::back_inserter(head),
-                   "Content-Type: application/json\r\nContent-Length: {}\r\n", body_bytes);
+  if (request.method != "GET") {
+    fmt::format_int length{body_bytes};
+    head.append("Content-Type: application/json\r\nContent-Length: ");
+    head.append(length.data(), length.size()).append("\r\n");
+  }
   head.append("\r\n");
   return head;
 }
@@ -159,7 +162,7 @@ asio::awaitable<caf::expected<std::unique_ptr<upstream_answer>>>
 upstreams_impl::call(const v1::Route& route, upstream_call request, cancellation& stop) {
   auto self = shared_from_this();
   call_state state{route, request, stop};
-  state.times.began = clock::now();
+  state.times.began = state.now = clock::now();
   state.times.ends = clock::time_point::max();
   if (request.deadline_us != 0)
     state.times.ends = state.times.began
@@ -200,7 +203,6 @@ asio::awaitable<bool> upstreams_impl::try_target(call_state& state, const v1::Ro
   auto pool = found->second;
   auto body = state.request.body_for ? state.request.body_for(target, pool->section)
                                      : upstream_body{std::string{}};
-  state.times.try_began = clock::now();
   if (pool->section.dialect == "demo") {
     reporter_->report(target.deployment(), try_result::answered, 200, {}, {});
     given = make_demo_answer(shard_.context(), pool->section, target, state.request.path,
@@ -222,13 +224,15 @@ asio::awaitable<bool> upstreams_impl::try_target(call_state& state, const v1::Ro
       co_return true;
     }
     note_failure(state, target, outcome);
+    state.now = clock::now();
     if (decision.step == next_step::fail || state.stop.cancelled() || closed_)
       co_return true;
     if (decision.step == next_step::next_target)
       co_return false;
-    if (clock::now() + decision.wait >= state.times.ends)
+    if (state.now + decision.wait >= state.times.ends)
       co_return true;
     co_await pause(decision.wait, state);
+    state.now = clock::now();
     if (state.stop.cancelled() || closed_)
       co_return true;
   }
@@ -249,19 +253,20 @@ upstreams_impl::send(call_state& state, const v1::RouteTarget& target, const poo
   auto total = milliseconds{pool->section.total_limit_ms};
   times.ends = std::min(times.ends, times.try_began + total);
   link_ptr link;
+  auto sent_at = times.try_began;
   if (!fresh)
-    link = pool->count().waiting == 0 ? pool->take_idle() : nullptr;
+    link = pool->count().waiting == 0 ? pool->take_idle(sent_at) : nullptr;
   if (!link) {
     auto limit = times.try_began + milliseconds{pool->section.connect_limit_ms};
     auto made = co_await pool->acquire(fresh, state.stop, std::min(limit, times.ends));
     if (!made)
       co_return std::move(made.error());
     link = std::move(*made);
+    sent_at = clock::now();
   }
   auto answer = std::make_unique<live_answer>(pool, reporter_, state.stop, target, times);
   auto& wire = *link;
-  wire.deadline =
-      std::min(clock::now() + milliseconds{pool->section.first_byte_limit_ms}, times.ends);
+  wire.deadline = std::min(sent_at + milliseconds{pool->section.first_byte_limit_ms}, times.ends);
   answer->take(std::move(link));
   std::size_t written = 0;
   auto error = wire.write_now(head, body, written);
@@ -288,7 +293,7 @@ upstreams_impl::send(call_state& state, const v1::RouteTarget& target, const poo
 asio::awaitable<try_outcome> upstreams_impl::try_once(call_state& state,
                                                       const v1::RouteTarget& target,
                                                       const pool_ptr& pool, std::string_view body) {
-  state.times.try_began = clock::now();
+  state.times.try_began = state.now;
   auto head = request_head(state.request, *pool, body.size());
   auto answer = co_await send(state, target, pool, head, body, false);
   try_outcome outcome;

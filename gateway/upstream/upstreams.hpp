@@ -48,6 +48,8 @@ public:
   /// The next piece of the body, de-chunked; valid until the next call; empty at the end. Errors:
   /// `upstream_broken` (cut before its end), `upstream_timeout` (idle or total limit), `cancelled`.
   virtual asio::awaitable<caf::expected<std::string_view>> read() = 0;
+  /// The whole body if it is there already: what `read_all` would give.
+  virtual std::optional<std::string> take_all(std::size_t /*bytes_max*/) { return std::nullopt; }
   /// The whole body, at most `bytes_max`; more is `upstream_broken`.
   virtual asio::awaitable<caf::expected<std::string>> read_all(std::size_t bytes_max) = 0;
   /// What comes is nearly over: a silence of more than `limit` from now on is its end.

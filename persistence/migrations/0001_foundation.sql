@@ -107,7 +107,6 @@ CREATE TABLE ledger (
   started_us {int} NOT NULL,
   model {text} NOT NULL,
   deployment {text} NOT NULL,
-  upstream_model {text} NOT NULL,
   operation {text} NOT NULL,
   prompt_tokens {int} NOT NULL,
   completion_tokens {int} NOT NULL,
@@ -116,12 +115,6 @@ CREATE TABLE ledger (
   reasoning_tokens {int} NOT NULL,
   estimated {int} NOT NULL,
   ending {int} NOT NULL,
-  http_status {int} NOT NULL,
-  streamed {int} NOT NULL,
-  first_byte_us {int} NOT NULL,
-  total_us {int} NOT NULL,
-  conversation_id {id} NOT NULL,
-  turn_id {id} NOT NULL,
   body {bytes}
 ) {clustered};
 

@@ -10,49 +10,51 @@ namespace troupe::persistence {
 
 namespace {
 
+// What is searched and summed has a column; the rest is in the body.
 #define COLUMNS                                                                                    \
-  "request_id, principal_id, started_us, model, deployment, upstream_model, operation, "           \
-  "prompt_tokens, completion_tokens, total_tokens, cached_tokens, reasoning_tokens, estimated, "   \
-  "ending, http_status, streamed, first_byte_us, total_us, conversation_id, turn_id, body"
-constexpr std::string_view kinds = "ttitttt"
-                                   "iiiiiiiiiii"
-                                   "ttt";
+  "request_id, principal_id, started_us, model, deployment, operation, prompt_tokens, "            \
+  "completion_tokens, total_tokens, cached_tokens, reasoning_tokens, estimated, ending, body"
+constexpr std::string_view kinds = "ttittt"
+                                   "iiiiiii"
+                                   "t";
 
 v1::UsageRecord read(row_view row) {
   v1::UsageRecord out;
-  unpack(row.text(20), out);
+  unpack(row.text(13), out);
   out.set_request_id(std::move(row.text(0)));
   out.set_principal_id(std::move(row.text(1)));
   out.set_started_us(row.number(2));
   out.set_model(std::move(row.text(3)));
   out.set_deployment(std::move(row.text(4)));
-  out.set_upstream_model(std::move(row.text(5)));
-  out.set_operation(std::move(row.text(6)));
+  out.set_operation(std::move(row.text(5)));
   auto& usage = *out.mutable_usage();
-  usage.set_prompt_tokens(row.number(7));
-  usage.set_completion_tokens(row.number(8));
-  usage.set_total_tokens(row.number(9));
-  usage.set_cached_tokens(row.number(10));
-  usage.set_reasoning_tokens(row.number(11));
-  usage.set_estimated(row.number(12) != 0);
-  out.set_ending(static_cast<v1::Ending>(row.number(13)));
-  out.set_http_status(static_cast<std::int32_t>(row.number(14)));
-  out.set_streamed(row.number(15) != 0);
-  out.set_first_byte_us(row.number(16));
-  out.set_total_us(row.number(17));
-  out.set_conversation_id(std::move(row.text(18)));
-  out.set_turn_id(std::move(row.text(19)));
+  usage.set_prompt_tokens(row.number(6));
+  usage.set_completion_tokens(row.number(7));
+  usage.set_total_tokens(row.number(8));
+  usage.set_cached_tokens(row.number(9));
+  usage.set_reasoning_tokens(row.number(10));
+  usage.set_estimated(row.number(11) != 0);
+  out.set_ending(static_cast<v1::Ending>(row.number(12)));
   return out;
 }
 
-/// Every field that this version knows has a column; the body keeps those of a newer one.
-std::string body_of(const v1::UsageRecord& record) {
-  const auto& unknown = v1::UsageRecord::GetReflection()->GetUnknownFields(record);
-  const auto& of_usage = v1::Usage::GetReflection()->GetUnknownFields(record.usage());
-  if (unknown.empty() && of_usage.empty())
-    return {};
+/// What has no column, with the fields of a newer version.
+std::string body_of(const v1::UsageRecord& x) {
   v1::UsageRecord rest;
-  v1::UsageRecord::GetReflection()->MutableUnknownFields(&rest)->MergeFrom(unknown);
+  if (!x.upstream_model().empty())
+    rest.set_upstream_model(x.upstream_model());
+  rest.set_http_status(x.http_status());
+  rest.set_streamed(x.streamed());
+  rest.set_first_byte_us(x.first_byte_us());
+  rest.set_total_us(x.total_us());
+  if (!x.conversation_id().empty())
+    rest.set_conversation_id(x.conversation_id());
+  if (!x.turn_id().empty())
+    rest.set_turn_id(x.turn_id());
+  const auto& unknown = v1::UsageRecord::GetReflection()->GetUnknownFields(x);
+  if (!unknown.empty())
+    v1::UsageRecord::GetReflection()->MutableUnknownFields(&rest)->MergeFrom(unknown);
+  const auto& of_usage = v1::Usage::GetReflection()->GetUnknownFields(x.usage());
   if (!of_usage.empty())
     v1::Usage::GetReflection()->MutableUnknownFields(rest.mutable_usage())->MergeFrom(of_usage);
   return pack(rest);
@@ -67,9 +69,9 @@ std::int64_t end_of(const ledger_filter& filter) {
 namespace {
 
 // Of one row, in the order of COLUMNS.
-constexpr std::string_view row_params = "ttitttt"
-                                        "iiiiiiiiiii"
-                                        "ttb";
+constexpr std::string_view row_params = "ttittt"
+                                        "iiiiiii"
+                                        "b";
 constexpr int rows_at_once = 16; // half of what a row costs is the statement's
 
 std::string insert_rows(const dialect& d) {
@@ -89,20 +91,14 @@ void set_row(statement& st, std::size_t at, const v1::UsageRecord& x) {
        {std::string_view{x.request_id()}, std::string_view{x.principal_id()}})
     st.set(at++, text);
   st.set(at++, x.started_us());
-  for (std::string_view text :
-       {std::string_view{x.model()}, std::string_view{x.deployment()},
-        std::string_view{x.upstream_model()}, std::string_view{x.operation()}})
+  for (std::string_view text : {std::string_view{x.model()}, std::string_view{x.deployment()},
+                                std::string_view{x.operation()}})
     st.set(at++, text);
   for (std::int64_t number :
        {usage.prompt_tokens(), usage.completion_tokens(), usage.total_tokens(),
         usage.cached_tokens(), usage.reasoning_tokens(),
-        static_cast<std::int64_t>(usage.estimated()), static_cast<std::int64_t>(x.ending()),
-        static_cast<std::int64_t>(x.http_status()), static_cast<std::int64_t>(x.streamed()),
-        x.first_byte_us(), x.total_us()})
+        static_cast<std::int64_t>(usage.estimated()), static_cast<std::int64_t>(x.ending())})
     st.set(at++, number);
-  for (std::string_view text :
-       {std::string_view{x.conversation_id()}, std::string_view{x.turn_id()}})
-    st.set(at++, text);
   auto body = body_of(x);
   st.set(at, bytes_value{body});
 }
@@ -112,21 +108,18 @@ void set_row(statement& st, std::size_t at, const v1::UsageRecord& x) {
 sql_ledger::sql_ledger(sql_session& sql) :
     sql_(sql),
     insert_(sql.sql_dialect().insert_new(
-        "ledger (" COLUMNS ") VALUES (:request, :principal, :started, :model, "
-        ":deployment, :upstream, :operation, :prompt, :completion, :total, :cached, "
-        ":reasoning, :estimated, :ending, :http, :streamed, :first, :took, "
-        ":conversation, :turn, :body)")),
+        "ledger (" COLUMNS ") VALUES (:request, :principal, :started, :model, :deployment, "
+        ":operation, :prompt, :completion, :total, :cached, :reasoning, :estimated, :ending, "
+        ":body)")),
     insert_rows_(insert_rows(sql.sql_dialect())) {}
 
 bool sql_ledger::insert(const v1::UsageRecord& x) {
   const auto& usage = x.usage();
   auto body = body_of(x);
   return sql_.run(insert_, x.request_id(), x.principal_id(), x.started_us(), x.model(),
-                  x.deployment(), x.upstream_model(), x.operation(), usage.prompt_tokens(),
-                  usage.completion_tokens(), usage.total_tokens(), usage.cached_tokens(),
-                  usage.reasoning_tokens(), static_cast<int>(usage.estimated()),
-                  static_cast<int>(x.ending()), x.http_status(), static_cast<int>(x.streamed()),
-                  x.first_byte_us(), x.total_us(), x.conversation_id(), x.turn_id(),
+                  x.deployment(), x.operation(), usage.prompt_tokens(), usage.completion_tokens(),
+                  usage.total_tokens(), usage.cached_tokens(), usage.reasoning_tokens(),
+                  static_cast<int>(usage.estimated()), static_cast<int>(x.ending()),
                   bytes_value{body})
          != 0;
 }

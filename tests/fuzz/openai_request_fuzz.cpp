@@ -55,8 +55,12 @@ void read_as_answer(std::string_view json) {
   *sent.mutable_events() = events;
   v1::CompletionEvents received;
   require(received.ParseFromString(sent.SerializeAsString()));
-  whole_facts whole;
-  require(read_whole(json, whole) == (kind != chunk_kind::malformed));
+  std::optional<v1::Usage> usage;
+  bool whole = read_whole(json, usage);
+  require(whole || kind == chunk_kind::malformed);
+  if (kind == chunk_kind::content || kind == chunk_kind::usage)
+    require(usage.has_value() == facts.usage.has_value()
+            && (!usage || usage->SerializeAsString() == facts.usage->SerializeAsString()));
   texts_of_whole(json);
   require(!describe(read_error(502, json, "fuzz")).empty());
   is_error_object(json);

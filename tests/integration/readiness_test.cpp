@@ -20,7 +20,7 @@ struct pair_of_sockets {
     far.connect(acceptor.local_endpoint());
     acceptor.accept(near);
     near.non_blocking(true);
-    ready.watch(near.native_handle());
+    ready.watch(near);
     // The first wait is the kernel's, and the one after it may end for nothing: not of interest.
     for (const char* text : {"1", "2"}) {
       wait();

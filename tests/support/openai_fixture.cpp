@@ -32,7 +32,7 @@ keyring_actor::behavior_type fake_keyring(self_pointer<keyring_actor, fake_keyri
   };
 }
 
-void fake_ledger::put(v1::UsageRecord record) {
+void fake_ledger::put(v1::UsageRecord&& record) {
   std::lock_guard guard{log->mutex};
   log->records.push_back(std::move(record));
 }

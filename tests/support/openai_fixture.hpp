@@ -21,7 +21,7 @@ keyring_actor::behavior_type fake_keyring(self_pointer<keyring_actor, fake_keyri
 /// Remembers records.
 struct fake_ledger final : persistence::usage_sink {
   explicit fake_ledger(std::shared_ptr<upstream_log> to) : log(std::move(to)) {}
-  void put(v1::UsageRecord record) override;
+  void put(v1::UsageRecord&& record) override;
 
   std::shared_ptr<upstream_log> log;
 };

@@ -278,6 +278,40 @@ TEST_CASE("texts are written as JSON strings, whatever is in them") {
   CHECK(json::parse(out) == "bad \xEF\xBF\xBD\xEF\xBF\xBD utf");
 }
 
+TEST_CASE("the usage of a whole answer is read, whatever stands around it") {
+  auto read = [](std::string_view json) {
+    std::optional<v1::Usage> usage;
+    REQUIRE(openai::read_whole(json, usage));
+    return usage;
+  };
+  auto full = read(R"({"a":[{"usage":{"total_tokens":9}}],"usage":{"prompt_tokens":7,)"
+                   R"("prompt_tokens_details":{"audio":[1],"cached_tokens":3},"new":{"x":1},)"
+                   R"("completion_tokens":5,"completion_tokens_details":{"reasoning_tokens":2}},)"
+                   R"("z":"\"usage\":{}"})");
+  REQUIRE(full);
+  CHECK(full->prompt_tokens() == 7);
+  CHECK(full->completion_tokens() == 5);
+  CHECK(full->total_tokens() == 12);
+  CHECK(full->cached_tokens() == 3);
+  CHECK(full->reasoning_tokens() == 2);
+  auto odd = read(R"({"usage":{"prompt_tokens":-4,"completion_tokens":1e3,"total_tokens":null,)"
+                  R"("prompt_tokens_details":null}})");
+  REQUIRE(odd);
+  CHECK(odd->prompt_tokens() == 0);
+  CHECK(odd->completion_tokens() == 0);
+  CHECK_FALSE(read(R"({"usage":null,"choices":[]})"));
+  CHECK_FALSE(read("{}"));
+}
+
+TEST_CASE("an answer that is no JSON object, or was cut, is none") {
+  for (auto text : {"", "[]", "\"text\"", "{\"a\":1", "{\"a\":\"cut", "{\"a\":[1,2}", "{\"a\"}",
+                    "{\"usage\":{\"prompt_tokens\"}}", "{} {}", "{\"a\":1}x", "<html>"}) {
+    CAPTURE(text);
+    std::optional<v1::Usage> usage;
+    CHECK_FALSE(openai::read_whole(text, usage));
+  }
+}
+
 TEST_CASE("what is written as an answer is read as one") {
   openai::answer_head head{"chatcmpl-1", "m", 1'700'000'000, true};
   v1::Usage usage;
@@ -286,10 +320,9 @@ TEST_CASE("what is written as an answer is read as one") {
   usage.set_total_tokens(3);
   auto whole = openai::whole_answer_json(head, "hi", "stop", usage);
   CHECK(json::parse(whole)["choices"][0]["message"]["content"] == "hi");
-  openai::whole_facts facts;
-  REQUIRE(openai::read_whole(whole, facts));
-  CHECK(facts.usage->total_tokens() == 3);
-  CHECK(facts.model == "m");
+  std::optional<v1::Usage> used;
+  REQUIRE(openai::read_whole(whole, used));
+  CHECK(used->SerializeAsString() == usage.SerializeAsString());
   CHECK(openai::texts_of_whole(whole) == "hi");
   std::string stream;
   openai::append_chunk(stream, head, "hi", {}, true);
