@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+// NOLINTBEGIN(bugprone-macro-parentheses): a template cannot be declared in parentheses
 #define TROUPE_JSON_PARSER(extern_, ...)                                                           \
   extern_ template class nlohmann::detail::lexer<nlohmann::json, __VA_ARGS__>;                     \
   extern_ template class nlohmann::detail::parser<nlohmann::json, __VA_ARGS__>;                    \
@@ -25,5 +26,7 @@
   TROUPE_JSON_PARSER(extern_,                                                                      \
                      nlohmann::detail::iterator_input_adapter<std::string::const_iterator>)        \
   TROUPE_JSON_PARSER(extern_, nlohmann::detail::iterator_input_adapter<const char*>)
+
+// NOLINTEND(bugprone-macro-parentheses)
 
 TROUPE_JSON(extern)

@@ -22,7 +22,7 @@ void cut(v1::UsageRecord& record, const std::string& (v1::UsageRecord::*text)() 
 } // namespace
 
 usage_intake::usage_intake(config::ledger_section limits, std::shared_ptr<usage_journal> journal) :
-    limits_(std::move(limits)), journal_(std::move(journal)) {}
+    limits_(limits), journal_(std::move(journal)) {}
 
 /// A record nobody could refuse later: one bad line must not hold up its group.
 bool usage_intake::make_valid(v1::UsageRecord& record) {

@@ -187,7 +187,8 @@ void shard::ask_slot::expired() {
 }
 
 void shard::fail_asks(const caf::error& err) {
-  for (std::size_t i = 0; i < asks_.size(); ++i)
+  // Who is told may ask anew.
+  for (std::size_t i = 0; i < asks_.size(); ++i) // NOLINT(modernize-loop-convert)
     if (asks_[i].id != 0)
       finish_ask(asks_[i].id, err);
 }

@@ -31,7 +31,9 @@ public:
   public:
     ticket() = default;
     ticket(ticket&& other) noexcept :
-        from_(std::exchange(other.from_, nullptr)), key_(other.key_), counted_(other.counted_) {}
+        from_(std::exchange(other.from_, nullptr)),
+        key_(std::move(other.key_)),
+        counted_(other.counted_) {}
     ticket& operator=(ticket&&) = delete;
     ~ticket();
 

@@ -19,7 +19,7 @@ class unique_call<void(Args...)> {
 public:
   unique_call() = default;
 
-  template <class F>
+  template <class F> // NOLINTNEXTLINE(bugprone-forwarding-reference-overload): it says which
   requires(!std::is_same_v<std::decay_t<F>, unique_call>) unique_call(F&& f) {
     using held = std::decay_t<F>;
     if constexpr (sizeof(held) <= sizeof(storage_) && alignof(held) <= alignof(std::max_align_t)
