@@ -4,6 +4,9 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <array>
+#include <span>
+#include <utility>
 
 namespace troupe::gateway::openai {
 
@@ -101,60 +104,69 @@ std::optional<v1::Usage> usage_at(const dom::object& object) {
   return usage;
 }
 
-/// The number of a member, 0 if it is none. False if there is no JSON.
-bool read_number(ondemand::value& value, std::int64_t& number) {
-  ondemand::json_type type;
-  if (value.type().get(type) != SUCCESS)
-    return false;
-  std::int64_t read = 0;
-  if (type == ondemand::json_type::number && value.get_int64().get(read) == SUCCESS)
-    number = bounded(read);
-  return true;
-}
-
-/// The one member of `value`, an object, that is called `name`.
-bool read_detail(ondemand::value& value, std::string_view name, std::int64_t& number) {
-  ondemand::object details;
-  if (value.get_object().get(details) != SUCCESS)
-    return true; // null, as a rule
-  for (auto field : details) {
-    ondemand::raw_json_string key;
-    ondemand::value inner;
-    if (field.key().get(key) != SUCCESS || field.value().get(inner) != SUCCESS
-        || (key == name && !read_number(inner, number)))
+/// Calls `f(key, value)` for each member. False if there is no JSON, or `f` said so.
+template <class F>
+bool each_member(ondemand::object& object, F&& f) {
+  for (auto field : object) {
+    std::string_view key;
+    ondemand::value value;
+    if (field.unescaped_key().get(key) != SUCCESS || field.value().get(value) != SUCCESS
+        || !f(key, value))
       return false;
   }
   return true;
+}
+
+/// Numbers of members, by their names. Of a member that is there twice, the first counts.
+struct number_member {
+  std::string_view name;
+  std::optional<std::int64_t> number = std::nullopt;
+};
+
+/// False if there is no JSON.
+bool read_number(std::string_view key, ondemand::value& value, std::span<number_member> members) {
+  for (auto& member : members) {
+    if (member.name != key || member.number)
+      continue;
+    ondemand::json_type type;
+    if (value.type().get(type) != SUCCESS)
+      return false;
+    std::int64_t number = 0;
+    bool good = type == ondemand::json_type::number && value.get_int64().get(number) == SUCCESS;
+    member.number = good ? bounded(number) : 0;
+  }
+  return true;
+}
+
+bool read_details(ondemand::value& value, number_member& member, bool& seen) {
+  ondemand::object object;
+  if (std::exchange(seen, true) || value.get_object().get(object) != SUCCESS)
+    return true; // null, as a rule
+  return each_member(object, [&](std::string_view key, ondemand::value& inner) {
+    return read_number(key, inner, {&member, 1});
+  });
 }
 
 bool read_usage(ondemand::object& object, v1::Usage& usage) {
-  std::int64_t prompt = 0;
-  std::int64_t completion = 0;
-  std::int64_t total = 0;
-  std::int64_t cached = 0;
-  std::int64_t reasoning = 0;
-  for (auto field : object) {
-    ondemand::raw_json_string key;
-    ondemand::value value;
-    if (field.key().get(key) != SUCCESS || field.value().get(value) != SUCCESS)
-      return false;
-    bool good = key == "prompt_tokens"           ? read_number(value, prompt)
-                : key == "completion_tokens"     ? read_number(value, completion)
-                : key == "total_tokens"          ? read_number(value, total)
-                : key == "prompt_tokens_details" ? read_detail(value, "cached_tokens", cached)
-                : key == "completion_tokens_details"
-                    ? read_detail(value, "reasoning_tokens", reasoning)
-                    : true;
-    if (!good)
-      return false;
-  }
-  usage.set_prompt_tokens(prompt);
-  usage.set_completion_tokens(completion);
-  usage.set_total_tokens(total);
-  usage.set_cached_tokens(cached);
-  usage.set_reasoning_tokens(reasoning);
+  std::array<number_member, 3> counts{{{"prompt_tokens"}, {"completion_tokens"}, {"total_tokens"}}};
+  number_member cached{"cached_tokens"};
+  number_member reasoning{"reasoning_tokens"};
+  bool prompt_seen = false;
+  bool completion_seen = false;
+  bool good = each_member(object, [&](std::string_view key, ondemand::value& value) {
+    if (key == "prompt_tokens_details")
+      return read_details(value, cached, prompt_seen);
+    if (key == "completion_tokens_details")
+      return read_details(value, reasoning, completion_seen);
+    return read_number(key, value, counts);
+  });
+  usage.set_prompt_tokens(counts[0].number.value_or(0));
+  usage.set_completion_tokens(counts[1].number.value_or(0));
+  usage.set_total_tokens(counts[2].number.value_or(0));
+  usage.set_cached_tokens(cached.number.value_or(0));
+  usage.set_reasoning_tokens(reasoning.number.value_or(0));
   complete(usage);
-  return true;
+  return good;
 }
 
 void read_tool_calls(const dom::object& delta, std::string& text, events_list* events) {
@@ -280,16 +292,15 @@ bool read_whole(std::string_view json, std::optional<v1::Usage>& usage) {
   ondemand::object answer;
   if (local.begin(json).get(document) != SUCCESS || document.get_object().get(answer) != SUCCESS)
     return false;
-  for (auto field : answer) {
-    ondemand::raw_json_string key;
-    ondemand::value value;
+  bool seen = false;
+  bool good = each_member(answer, [&](std::string_view key, ondemand::value& value) {
     ondemand::object found;
-    if (field.key().get(key) != SUCCESS || field.value().get(value) != SUCCESS)
-      return false;
-    if (key == "usage" && !usage && value.get_object().get(found) == SUCCESS
-        && !read_usage(found, usage.emplace()))
-      return false;
-  }
+    if (key != "usage" || std::exchange(seen, true) || value.get_object().get(found) != SUCCESS)
+      return true;
+    return read_usage(found, usage.emplace());
+  });
+  if (!good)
+    return false;
   return document.current_location().error() == OUT_OF_BOUNDS; // nothing follows
 }
 

@@ -300,6 +300,12 @@ TEST_CASE("the usage of a whole answer is read, whatever stands around it") {
   CHECK(odd->prompt_tokens() == 0);
   CHECK(odd->completion_tokens() == 0);
   CHECK_FALSE(read(R"({"usage":null,"choices":[]})"));
+  CHECK_FALSE(read(R"({"usage":[],"usage":{"total_tokens":1}})")); // the first counts
+  auto twice = read(R"({"us\u0061ge":{"total_tokens":1,"total_tokens":2,)"
+                    R"("prompt_tokens_details":7,"prompt_tokens_details":{"cached_tokens":1}}})");
+  REQUIRE(twice);
+  CHECK(twice->total_tokens() == 1);
+  CHECK(twice->cached_tokens() == 0);
   CHECK_FALSE(read("{}"));
 }
 
