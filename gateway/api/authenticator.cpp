@@ -5,8 +5,6 @@
 #include <openssl/sha.h>
 
 #include <algorithm>
-#include <cstdint>
-#include <cstring>
 #include <functional>
 #include <memory>
 #include <stdexcept>
@@ -90,18 +88,7 @@ std::string sha256(std::string_view bytes) {
 
 /// Takes the same time wherever they differ.
 bool equal_secrets(std::string_view a, std::string_view b) {
-  if (a.size() != b.size())
-    return false;
-  std::uint64_t differences = 0;
-  for (std::size_t i = 0; i < a.size(); i += sizeof(std::uint64_t)) {
-    auto n = std::min(a.size() - i, sizeof(std::uint64_t));
-    std::uint64_t x = 0;
-    std::uint64_t y = 0;
-    std::memcpy(&x, a.data() + i, n);
-    std::memcpy(&y, b.data() + i, n);
-    differences |= x ^ y;
-  }
-  return differences == 0;
+  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
 // A client sends the same key with each request: the thread remembers what it hashed last, each key
@@ -113,10 +100,8 @@ const std::string& hash_of_key(std::string_view key) {
   };
   thread_local std::vector<remembered> places(hashes_kept);
   auto& place = places[std::hash<std::string_view>{}(key) % hashes_kept];
-  if (place.hash.empty() || !equal_secrets(place.key, key)) {
-    place.hash = sha256(key);
-    place.key = key;
-  }
+  if (place.hash.empty() || !equal_secrets(place.key, key))
+    place = {std::string{key}, sha256(key)};
   return place.hash;
 }
 

@@ -7,7 +7,6 @@
 #include <deque>
 #include <set>
 #include <stdexcept>
-#include <unordered_map>
 
 namespace troupe::gateway {
 
@@ -77,17 +76,10 @@ const node* descend(const node& at, std::string_view path, params& found) {
 
 } // namespace
 
-struct text_hash {
-  using is_transparent = void;
-  std::size_t operator()(std::string_view text) const noexcept {
-    return std::hash<std::string_view>{}(text);
-  }
-};
-
 struct router::impl {
   node root;
   // Patterns without parameters: a path that is one needs no descent.
-  std::unordered_map<std::string, const node*, text_hash, std::equal_to<>> plain;
+  std::map<std::string, const node*, std::less<>> plain;
   std::deque<route> routes;
   std::deque<socket_route> sockets;
   std::set<std::string, std::less<>> openai; // first segments with routes of that kind
