@@ -1,5 +1,6 @@
 """What the benchmarks in Python share: a node of their own, and what it used. Not a benchmark."""
 import atexit
+import collections
 import json
 import os
 import resource
@@ -13,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -132,19 +134,26 @@ ops: {{listen: "127.0.0.1:{self.ops}"}}
         return (int(fields[11]) + int(fields[12])) / TICKS
 
 
+class Request(NamedTuple):
+    method: str
+    path: str
+    body: object = None
+    kind: str = ""  # what it is counted as
+
+
 class Requests:
     """Requests over some kept-alive connections, each waiting for its answer before the next."""
 
     def __init__(self, node, connections):
         self.node, self.count = node, connections
-        self.took = []  # seconds of each request
+        self.took = collections.defaultdict(list)  # seconds of each request, by its kind
 
-    def quantile_ms(self, part):
-        ordered = sorted(self.took)
+    def quantile_ms(self, part, kind=""):
+        ordered = sorted(self.took[kind])
         return ordered[min(int(len(ordered) * part), len(ordered) - 1)] * 1e3
 
     def run(self, requests, expect, rate=None):
-        """`requests`: (method, path, body or None) each. With a rate, that many begin a second."""
+        """Sends these one after another. With a rate, that many begin a second."""
         requests = iter(requests)
         poll = selectors.DefaultSelector()
         idle, running = [], {}
@@ -162,32 +171,32 @@ class Requests:
                     more = False
                     break
                 s = idle.pop(0)  # the one that waited longest: unused ones are closed
-                running[s] = (time.perf_counter(), b"")
-                s.sendall(self.text(*one))
+                running[s] = (time.perf_counter(), b"", one.kind)
+                s.sendall(self.text(one))
                 sent += 1
             pause = None if rate is None else max(began + sent / rate - time.perf_counter(), 0.0002)
             for key, _ in poll.select(pause if more and idle else None) if running or more else []:
                 s = key.fileobj
-                since, got = running.get(s, (0, b""))
+                since, got, kind = running.get(s, (0, b"", ""))
                 piece = s.recv(65_536)
                 got += piece
                 if not piece:
                     sys.exit(f"the node closed a connection after: {got[-500:]!r}")
                 if not self.whole(got, expect):
-                    running[s] = (since, got)
+                    running[s] = (since, got, kind)
                     continue
-                self.took.append(time.perf_counter() - since)
+                self.took[kind].append(time.perf_counter() - since)
                 del running[s]
                 idle.append(s)
         for key in list(poll.get_map().values()):
             key.fileobj.close()
 
-    def text(self, method, path, body):
-        head = (f"{method} {path} HTTP/1.1\r\nHost: bench\r\n"
+    def text(self, request):
+        head = (f"{request.method} {request.path} HTTP/1.1\r\nHost: bench\r\n"
                 f"Authorization: Bearer {self.node.key}\r\n")
-        if body is None:
+        if request.body is None:
             return (head + "\r\n").encode()
-        body = json.dumps(body)
+        body = json.dumps(request.body)
         return (f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
                 f"{body}").encode()
 
@@ -196,7 +205,7 @@ class Requests:
         if end < 0:
             return False
         if not got.startswith(b"HTTP/1.1 %d " % expect):
-            sys.exit(f"request {len(self.took) + 1} was answered: "
+            sys.exit(f"request {sum(map(len, self.took.values())) + 1} was answered: "
                      f"{got[:1000].decode(errors='replace')}\nthe node's log ends: "
                      f"{self.node.log.read_text()[-2000:]}")
         head = got[:end + 2].lower()
