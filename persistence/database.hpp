@@ -1,6 +1,7 @@
 // One connection to the database, and who opens them.
 #pragma once
 
+#include "persistence/cluster_repository.hpp"
 #include "persistence/failure.hpp"
 #include "persistence/repositories.hpp"
 
@@ -60,6 +61,7 @@ public:
   virtual api_key_repository& api_keys() = 0;
   virtual ledger_repository& ledger() = 0;
   virtual dedupe_repository& dedupe() = 0;
+  virtual cluster_repository& cluster() = 0;
   virtual schema_repository& schema() = 0;
 
   /// Prefer `unit_of_work` and `savepoint`.

@@ -74,6 +74,8 @@ public:
   virtual std::optional<v1::Turn> find(std::string_view id) = 0;
   /// Running or awaiting tools, in order of their ids, after `after_id`.
   virtual std::vector<v1::Turn> unfinished(std::string_view after_id, int limit) = 0;
+  /// The same of one shard's conversations (messages/shard.hpp).
+  virtual std::vector<v1::Turn> unfinished_in(int shard, std::string_view after_id, int limit) = 0;
   virtual std::vector<v1::Turn> unfinished_of(std::string_view conversation_id) = 0;
 };
 

@@ -217,6 +217,8 @@ void session_region_state::check_drained() {
 void session_region_state::resume_more() {
   v1::ListUnfinishedTurns query;
   query.set_limit(options_.resume_page);
+  if (options_.session.claim.epoch() != 0)
+    query.set_shard(options_.session.claim.shard());
   query.set_after_id(resume_after_);
   self_->request(options_.session.store, store_limit(), ListUnfinishedTurns{std::move(query)})
       .then([this](const TurnPage& page) { resume_page(*page); },

@@ -30,39 +30,12 @@ void store_job::refuse(caf::error error, caf::execution_unit* unit) {
   reply(caf::make_message(std::move(error)), unit);
 }
 
-persistence::database& store_worker_state::connection() {
-  if (db)
-    return *db;
-  auto now = self->clock().now();
-  if (last_error && now < retry_at)
-    throw *last_error;
-  try {
-    db = options.factory->open(options.mode);
-  } catch (const failure& error) {
-    last_error = error;
-    retry_at = now + backoff;
-    backoff = std::min(backoff * 2, backoff_max);
-    throw;
-  }
-  if (last_error)
-    log_info("store_reconnected", {{"database", options.factory->location()}});
-  last_error.reset();
-  backoff = backoff_first;
-  return *db;
-}
-
 Done store_worker_state::run(const store_batch_ptr& batch) {
   if (batch->mode == access::write)
     write_all(*batch);
   else
     read_all(*batch);
   return {};
-}
-
-void store_worker_state::note(const failure& error) {
-  log_warn("store_failed", {{"database", options.factory->location()}, {"error", error.what()}});
-  if (error.hurt == damage::connection)
-    db.reset();
 }
 
 void store_worker_state::note_written(const store_batch& batch) {
@@ -116,7 +89,7 @@ void store_worker_state::write_all(store_batch& batch) {
   persistence::command_env env{options.clock->now_us()};
   bool alone = batch.jobs.size() == 1;
   try {
-    auto& connected = connection();
+    auto& connected = connection.open(self->clock().now());
     {
       persistence::unit_of_work unit{connected, access::write};
       for (auto& job : batch.jobs)
@@ -132,7 +105,7 @@ void store_worker_state::write_all(store_batch& batch) {
       batch.jobs.front().refuse(make_error(error.code, error.what()), self->context());
       return;
     }
-    note(error);
+    connection.note(error);
     fail_rest(batch, error);
   } catch (const std::exception& error) {
     log_error("store_command_threw", {{"error", error.what()}});
@@ -144,14 +117,14 @@ void store_worker_state::read_all(store_batch& batch) {
   persistence::command_env env{options.clock->now_us()};
   for (auto& job : batch.jobs) {
     try {
-      auto& connected = connection();
+      auto& connected = connection.open(self->clock().now());
       persistence::unit_of_work unit{connected, access::read};
       job.answer = job.work(connected, env);
       unit.commit();
       job.reply(self->context());
     } catch (const failure& error) {
       if (!is_refusal(error))
-        note(error);
+        connection.note(error);
       job.refuse(make_error(error.code, error.what()), self->context());
     } catch (const std::exception& error) {
       log_error("store_query_threw", {{"error", error.what()}});

@@ -1,5 +1,8 @@
 #include "persistence/commands/check.hpp"
 
+#include "messages/shard.hpp"
+#include "persistence/cluster_commands.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -58,6 +61,13 @@ std::optional<page_position> read_cursor(std::string_view cursor) {
     throw refuse();
   out.id = cursor.substr(dot + 1);
   return out;
+}
+
+void check_claim(database& db, const v1::ShardClaim& claim, std::string_view conversation_id) {
+  if (claim.epoch() != 0 && claim.shard() != shard_of(conversation_id))
+    throw failure(ec::internal, fmt::format("conversation {} is not of shard {}", conversation_id,
+                                            claim.shard()));
+  check_claim(db.cluster(), claim);
 }
 
 v1::Conversation need_conversation(database& db, std::string_view id, const v1::Context& context) {

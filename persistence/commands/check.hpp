@@ -26,9 +26,8 @@ std::optional<page_position> read_cursor(std::string_view cursor);
 /// The conversation, if it is there and the principal of `context` may see it; `not_found` else.
 v1::Conversation need_conversation(database& db, std::string_view id, const v1::Context& context);
 
-/// Every durable write of a session passes here first, within its transaction.
-/// One node owns all shards until there is a table of them: then this compares the epoch in the
-/// context with the shard's, and a node that was replaced writes nothing.
-inline void check_shard_epoch(database&, const v1::Context&) {}
+/// Every durable write of a session passes here first, within its transaction: a node that was
+/// replaced writes nothing. Throws `not_owner`, or `internal` for the claim of another shard.
+void check_claim(database& db, const v1::ShardClaim& claim, std::string_view conversation_id);
 
 } // namespace troupe::persistence

@@ -71,7 +71,7 @@ v1::ConversationPage list_conversations(database& db, const v1::ListConversation
 
 v1::Conversation update_conversation(database& db, const v1::UpdateConversation& command,
                                      const command_env& env) {
-  check_shard_epoch(db, command.context());
+  check_claim(db, command.claim(), command.conversation_id());
   auto out = need_conversation(db, command.conversation_id(), command.context());
   if (command.has_title())
     out.set_title(command.title());
@@ -96,7 +96,7 @@ v1::Conversation update_conversation(database& db, const v1::UpdateConversation&
 
 v1::Done delete_conversation(database& db, const v1::DeleteConversation& command,
                              const command_env&) {
-  check_shard_epoch(db, command.context());
+  check_claim(db, command.claim(), command.conversation_id());
   auto found = need_conversation(db, command.conversation_id(), command.context());
   db.conversations().erase(found.id());
   return {};

@@ -134,7 +134,7 @@ v1::SessionLoaded load(database& db, v1::Conversation conversation, std::string_
 } // namespace
 
 v1::TurnStored accept_turn(database& db, const v1::AcceptTurn& command, const command_env& env) {
-  check_shard_epoch(db, command.context());
+  check_claim(db, command.claim(), command.turn().conversation_id());
   auto turn = checked_turn(command, env);
   // Keys are a principal's own: nobody gets the turn of another one by guessing.
   const auto& scope = turn.principal_id();
@@ -167,12 +167,12 @@ v1::TurnStored accept_turn(database& db, const v1::AcceptTurn& command, const co
 }
 
 v1::TurnStored advance_turn(database& db, const v1::AdvanceTurn& command, const command_env& env) {
-  check_shard_epoch(db, command.context());
   const auto& given = command.turn();
   need_id(given.id(), "turn.id");
   auto before = db.turns().find(given.id());
   if (!before)
     throw failure(ec::not_found, fmt::format("there is no turn {}", given.id()));
+  check_claim(db, command.claim(), before->conversation_id());
   if (ended(before->status()))
     return stored(*before, true);
   if (!given.conversation_id().empty() && given.conversation_id() != before->conversation_id())
@@ -226,7 +226,9 @@ v1::TurnPage list_unfinished_turns(database& db, const v1::ListUnfinishedTurns& 
   auto limit = page_limit(query.limit(), 100, 1'000);
   need_id_or_none(query.after_id(), "after_id");
   v1::TurnPage out;
-  for (auto& turn : db.turns().unfinished(query.after_id(), limit))
+  auto found = query.has_shard() ? db.turns().unfinished_in(query.shard(), query.after_id(), limit)
+                                 : db.turns().unfinished(query.after_id(), limit);
+  for (auto& turn : found)
     *out.add_turns() = std::move(turn);
   return out;
 }

@@ -21,6 +21,12 @@ public:
   virtual std::string_view begin_read() const = 0;
   /// Takes the writer's lock where there is one.
   virtual std::string_view begin_write() const = 0;
+  /// A query for the database's clock: one row with UTC microseconds.
+  virtual std::string_view now_us() const = 0;
+  /// After a SELECT: no other transaction reads the rows so, or changes them, until this one ends.
+  virtual std::string_view hold_row() const = 0;
+  /// After a SELECT: no other transaction changes the rows until this one ends.
+  virtual std::string_view share_row() const = 0;
   /// `INSERT INTO <what>` that leaves a row alone whose key is taken.
   virtual std::string insert_new(std::string_view what) const = 0;
   /// Puts the types in place of `{id}`, `{key}`, `{text}`, `{bytes}`, `{int}` and the table option

@@ -54,6 +54,7 @@ public:
   bool update(const v1::Turn& turn) override;
   std::optional<v1::Turn> find(std::string_view id) override;
   std::vector<v1::Turn> unfinished(std::string_view after_id, int limit) override;
+  std::vector<v1::Turn> unfinished_in(int shard, std::string_view after_id, int limit) override;
   std::vector<v1::Turn> unfinished_of(std::string_view conversation_id) override;
 
 private:
@@ -116,6 +117,35 @@ public:
 
 private:
   sql_session& sql_;
+};
+
+class sql_cluster final : public cluster_repository {
+public:
+  explicit sql_cluster(sql_session& sql);
+  std::int64_t now_us() override;
+  cluster_state state(bool lock) override;
+  void put_state(const cluster_state& state) override;
+  std::vector<v1::Node> nodes() override;
+  std::optional<v1::Node> find_node(std::string_view name) override;
+  void put_node(const v1::Node& node) override;
+  bool renew(std::string_view name, std::int64_t incarnation, std::int64_t lease_until_us) override;
+  std::vector<v1::Suspicion> suspicions() override;
+  void add_suspicion(const v1::Suspicion& suspicion) override;
+  void erase_suspicions_by(std::string_view by) override;
+  void erase_suspicions_of(std::string_view node) override;
+  std::vector<v1::Shard> shards() override;
+  void make_shards(int count) override;
+  bool assign(int shard, std::int64_t epoch, std::string_view owner,
+              std::int64_t incarnation) override;
+  std::int64_t take_over(std::string_view owner, std::int64_t incarnation) override;
+  bool set_target(int shard, std::int64_t epoch, std::string_view target) override;
+  std::int64_t hold_epoch(int shard) override;
+
+private:
+  sql_session& sql_;
+  std::string state_;
+  std::string state_locked_;
+  std::string hold_epoch_;
 };
 
 class sql_schema final : public schema_repository {

@@ -1,0 +1,26 @@
+// Until when this node may answer for its shards, known to all without a message.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace troupe {
+
+/// Microseconds since this machine started, those it slept included.
+std::int64_t boot_clock_us() noexcept;
+
+/// Written by the membership, read with every request. Thread-safe.
+class serving_lease {
+public:
+  void set(std::int64_t until_us) noexcept { until_us_.store(until_us, std::memory_order_release); }
+  void end() noexcept { set(0); }
+  bool holds(std::int64_t now_us) const noexcept {
+    return now_us < until_us_.load(std::memory_order_acquire);
+  }
+  std::int64_t until_us() const noexcept { return until_us_.load(std::memory_order_acquire); }
+
+private:
+  std::atomic<std::int64_t> until_us_{0};
+};
+
+} // namespace troupe

@@ -1,0 +1,300 @@
+#include "persistence/cluster_commands.hpp"
+
+#include "messages/id.hpp"
+#include "messages/shard.hpp"
+#include "persistence/commands/check.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace troupe::persistence {
+
+namespace {
+
+constexpr int shards_max = 65'536;
+constexpr std::int64_t lease_ms_max = 3'600'000;
+
+std::int64_t us_of(std::int64_t ms) {
+  if (ms < 0 || ms > lease_ms_max)
+    throw failure(ec::invalid_argument, "a lease lasts at most an hour");
+  return ms * 1'000;
+}
+
+bool is_member(const v1::Node& node) {
+  return node.state() == v1::NODE_STATE_UP || node.state() == v1::NODE_STATE_LEAVING;
+}
+
+bool is_live(const v1::Node& node, std::int64_t now_us) {
+  return is_member(node) && node.lease_until_us() > now_us;
+}
+
+bool may_own(const v1::Node& node) {
+  return std::find(node.roles().begin(), node.roles().end(), "session") != node.roles().end();
+}
+
+/// A transaction on the tables: what is read once, and written at its end if it changed.
+struct session {
+  explicit session(cluster_repository& tables, bool lock = true) :
+      repository(tables), now_us(tables.now_us()), state(tables.state(lock)) {}
+
+  v1::ClusterView view(std::int64_t known_version) {
+    if (changed)
+      ++state.version;
+    if (changed || led)
+      repository.put_state(state);
+    v1::ClusterView out;
+    out.set_cluster_id(state.cluster_id);
+    out.set_version(state.version);
+    out.set_now_us(now_us);
+    out.set_leader(state.leader);
+    out.set_leader_until_us(state.leader_until_us);
+    for (auto& node : repository.nodes())
+      *out.add_nodes() = std::move(node);
+    for (auto& suspicion : repository.suspicions())
+      *out.add_suspicions() = std::move(suspicion);
+    if (state.version != known_version)
+      for (auto& shard : repository.shards())
+        *out.add_shards() = std::move(shard);
+    return out;
+  }
+
+  bool leads(const std::string& name, std::int64_t incarnation) const {
+    return state.leader == name && state.leader_incarnation == incarnation;
+  }
+
+  /// Takes or keeps the lead, if it is free or its own.
+  void lead(const std::string& name, std::int64_t incarnation, std::int64_t lease_us) {
+    bool mine = leads(name, incarnation);
+    if (!mine && !state.leader.empty() && state.leader != name && state.leader_until_us > now_us) {
+      auto leader = repository.find_node(state.leader);
+      if (leader && is_member(*leader) && leader->incarnation() == state.leader_incarnation)
+        return;
+    }
+    state.leader = name;
+    state.leader_incarnation = incarnation;
+    state.leader_until_us = now_us + lease_us;
+    led = true;
+    changed = changed || !mine;
+  }
+
+  void need_leader(const v1::LeaderClaim& claim) const {
+    if (!leads(claim.name(), claim.incarnation()) || state.leader_until_us <= now_us)
+      throw failure(ec::not_owner, fmt::format("{} does not lead the cluster", claim.name()));
+  }
+
+  v1::Node need_member(const std::string& name, std::int64_t incarnation) const {
+    auto node = repository.find_node(name);
+    if (!node || node->incarnation() != incarnation || !is_member(*node))
+      throw failure(ec::fenced,
+                    fmt::format("node {} is no member any more: it was declared dead, left, or "
+                                "was started again",
+                                name));
+    return std::move(*node);
+  }
+
+  cluster_repository& repository;
+  std::int64_t now_us;
+  cluster_state state;
+  bool changed = false; // what others must know
+  bool led = false;
+};
+
+void refuse_taken_name(const v1::Node& there, const v1::Node& wanted, std::int64_t now_us) {
+  bool own = !wanted.identity().empty() && there.identity() == wanted.identity();
+  if (own || !is_live(there, now_us))
+    return;
+  throw failure(
+      ec::conflict,
+      fmt::format("a node named {} is up at {}: choose another name with --node, or try "
+                  "again in {} ms if it has just been killed",
+                  there.name(),
+                  there.address().empty() ? std::string{"another place"} : there.address(),
+                  (there.lease_until_us() - now_us) / 1'000 + 1));
+}
+
+/// Nobody else is there to miss those whose lease ended, and no one to have their shards but this
+/// node.
+void start_alone(session& tx, const v1::Node& self) {
+  auto nodes = tx.repository.nodes();
+  for (auto& other : nodes)
+    if (other.name() != self.name() && is_live(other, tx.now_us))
+      return;
+  for (auto& other : nodes)
+    if (other.name() != self.name() && is_member(other)) {
+      other.set_state(v1::NODE_STATE_DEAD);
+      tx.repository.put_node(other);
+    }
+  if (!may_own(self))
+    return;
+  for (const auto& shard : tx.repository.shards())
+    if (shard.owner() != self.name() || shard.incarnation() != self.incarnation())
+      tx.repository.assign(shard.id(), shard.epoch(), self.name(), self.incarnation());
+}
+
+} // namespace
+
+v1::ClusterJoined join_cluster(cluster_repository& tables, const v1::JoinCluster& command) {
+  const auto& wanted = command.node();
+  need_id(wanted.name(), "node.name");
+  auto shards = command.shards() == 0 ? shard_count : command.shards();
+  if (shards < 1 || shards > shards_max)
+    throw failure(ec::invalid_argument, "a cluster has 1 to 65536 shards");
+  session tx{tables};
+  if (tx.state.cluster_id.empty()) {
+    tx.state.cluster_id = new_id(tx.now_us);
+    tables.make_shards(shards);
+  }
+  auto before = tables.find_node(wanted.name());
+  if (before)
+    refuse_taken_name(*before, wanted, tx.now_us);
+  v1::Node self = wanted;
+  self.set_incarnation(before ? before->incarnation() + 1 : 1);
+  self.set_state(v1::NODE_STATE_UP);
+  self.set_lease_until_us(tx.now_us + us_of(command.lease_ms()));
+  self.set_joined_us(tx.now_us);
+  self.set_capacity(std::max<std::int64_t>(self.capacity(), 1));
+  tables.put_node(self);
+  tables.erase_suspicions_by(self.name());
+  tables.erase_suspicions_of(self.name());
+  if (before && may_own(self))
+    tables.take_over(self.name(), self.incarnation());
+  start_alone(tx, self);
+  tx.lead(self.name(), self.incarnation(), us_of(command.leader_lease_ms()));
+  tx.changed = true;
+  v1::ClusterJoined out;
+  *out.mutable_view() = tx.view(-1);
+  *out.mutable_node() = std::move(self);
+  return out;
+}
+
+v1::ClusterView renew_lease(cluster_repository& tables, const v1::RenewLease& command) {
+  session tx{tables, command.leader_lease_ms() > 0};
+  if (!tables.renew(command.name(), command.incarnation(), tx.now_us + us_of(command.lease_ms())))
+    tx.need_member(command.name(), command.incarnation());
+  if (command.leader_lease_ms() > 0)
+    tx.lead(command.name(), command.incarnation(), us_of(command.leader_lease_ms()));
+  return tx.view(command.known_version());
+}
+
+v1::ClusterView change_node_state(cluster_repository& tables, const v1::ChangeNodeState& command) {
+  auto state = command.state();
+  if (state != v1::NODE_STATE_UP && state != v1::NODE_STATE_LEAVING && state != v1::NODE_STATE_LEFT)
+    throw failure(ec::invalid_argument, "a node is up, leaving or left by its own will");
+  session tx{tables};
+  auto node = tx.need_member(command.name(), command.incarnation());
+  if (node.state() != state) {
+    node.set_state(state);
+    if (state == v1::NODE_STATE_LEFT) {
+      node.set_lease_until_us(tx.now_us);
+      tables.erase_suspicions_by(node.name());
+      tables.erase_suspicions_of(node.name());
+      if (tx.state.leader == node.name())
+        tx.state.leader.clear();
+    }
+    tables.put_node(node);
+    tx.changed = true;
+  }
+  return tx.view(-1);
+}
+
+v1::Done report_suspicions(cluster_repository& tables, const v1::ReportSuspicions& command) {
+  session tx{tables};
+  tx.need_member(command.by(), command.incarnation());
+  tables.erase_suspicions_by(command.by());
+  for (auto suspicion : command.suspicions()) {
+    suspicion.set_by(command.by());
+    tables.add_suspicion(suspicion);
+  }
+  return {};
+}
+
+v1::ClusterView declare_dead(cluster_repository& tables, const v1::DeclareDead& command) {
+  session tx{tables};
+  tx.need_leader(command.leader());
+  auto suspect = tables.find_node(command.name());
+  if (!suspect || suspect->incarnation() != command.incarnation() || !is_member(*suspect)
+      || is_live(*suspect, tx.now_us))
+    return tx.view(-1);
+  auto nodes = tables.nodes();
+  auto live = [&](const std::string& name) {
+    return std::any_of(nodes.begin(), nodes.end(), [&](const v1::Node& x) {
+      return x.name() == name && name != suspect->name() && is_live(x, tx.now_us);
+    });
+  };
+  auto others =
+      std::count_if(nodes.begin(), nodes.end(), [&](const v1::Node& x) { return live(x.name()); });
+  auto suspicions = tables.suspicions();
+  auto missed_by = std::count_if(suspicions.begin(), suspicions.end(), [&](const auto& x) {
+    return x.node() == suspect->name() && x.incarnation() == suspect->incarnation() && live(x.by());
+  });
+  if (missed_by >= (others >= 2 ? 2 : 1)) {
+    suspect->set_state(v1::NODE_STATE_DEAD);
+    tables.put_node(*suspect);
+    tables.erase_suspicions_by(suspect->name());
+    tables.erase_suspicions_of(suspect->name());
+    tx.changed = true;
+  }
+  return tx.view(-1);
+}
+
+v1::ClusterView assign_shards(cluster_repository& tables, const v1::AssignShards& command) {
+  session tx{tables};
+  tx.need_leader(command.leader());
+  auto nodes = tables.nodes();
+  auto shards = tables.shards();
+  auto member = [&](const std::string& name, std::int64_t incarnation) {
+    return std::any_of(nodes.begin(), nodes.end(), [&](const v1::Node& x) {
+      return x.name() == name && x.incarnation() == incarnation && is_member(x);
+    });
+  };
+  for (const auto& x : command.assignments()) {
+    auto there = std::find_if(shards.begin(), shards.end(),
+                              [&](const v1::Shard& shard) { return shard.id() == x.shard(); });
+    if (there == shards.end() || member(there->owner(), there->incarnation())
+        || !member(x.owner(), x.incarnation()))
+      continue;
+    tx.changed = tables.assign(x.shard(), x.epoch(), x.owner(), x.incarnation()) || tx.changed;
+  }
+  return tx.view(-1);
+}
+
+v1::ClusterView move_shards(cluster_repository& tables, const v1::MoveShards& command) {
+  session tx{tables};
+  tx.need_leader(command.leader());
+  for (const auto& x : command.moves())
+    tx.changed = tables.set_target(x.shard(), x.epoch(), x.owner()) || tx.changed;
+  return tx.view(-1);
+}
+
+v1::ClusterView hand_over_shards(cluster_repository& tables, const v1::HandOverShards& command) {
+  session tx{tables};
+  tx.need_member(command.name(), command.incarnation());
+  auto shards = tables.shards();
+  for (const auto& x : command.shards()) {
+    auto there = std::find_if(shards.begin(), shards.end(),
+                              [&](const v1::Shard& shard) { return shard.id() == x.shard(); });
+    if (there == shards.end() || there->owner() != command.name()
+        || there->incarnation() != command.incarnation() || there->epoch() != x.epoch()
+        || there->target() != x.owner())
+      continue;
+    auto target = tables.find_node(x.owner());
+    if (!target || target->state() != v1::NODE_STATE_UP || target->incarnation() != x.incarnation())
+      continue;
+    tx.changed = tables.assign(x.shard(), x.epoch(), x.owner(), x.incarnation()) || tx.changed;
+  }
+  return tx.view(-1);
+}
+
+v1::ClusterView get_cluster(cluster_repository& tables, const v1::GetCluster& query) {
+  return session{tables, false}.view(query.known_version());
+}
+
+void check_claim(cluster_repository& tables, const v1::ShardClaim& claim) {
+  if (claim.epoch() == 0)
+    return;
+  if (tables.hold_epoch(claim.shard()) != claim.epoch())
+    throw failure(ec::not_owner, fmt::format("shard {} is another node's by now", claim.shard()));
+}
+
+} // namespace troupe::persistence
