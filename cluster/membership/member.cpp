@@ -45,7 +45,6 @@ void member::joined(const v1::ClusterJoined& answer, std::int64_t asked_us) {
     return; // late: it was replaced, or fenced already
   member_ = true;
   incarnation_ = answer.node().incarnation();
-  joined_us_ = asked_us;
   lease_until_us_ = asked_us + lease_of(answer.node(), answer.view());
   leader_until_us_ = 0;
   view_ = answer.view();
@@ -62,7 +61,7 @@ void member::joined(const v1::ClusterJoined& answer, std::int64_t asked_us) {
 
 void member::renewed(const v1::ClusterView& view, std::int64_t asked_us) {
   renewing_ = 0;
-  if (!member_ || asked_us < joined_us_)
+  if (!member_)
     return;
   const auto* row = row_of(view, options_.name);
   bool known = view.version() >= view_.version();
@@ -109,8 +108,6 @@ bool member::take(const v1::ClusterView& view) {
     *view_.mutable_nodes() = view.nodes();
     *view_.mutable_suspicions() = view.suspicions();
   }
-  if (view_.leader() != options_.name)
-    leader_until_us_ = 0;
   return true;
 }
 
@@ -246,8 +243,8 @@ std::int64_t member::next_look_us(std::int64_t now_us) const {
   if (!leading)
     at_end(view_.leader_until_us());
   for (const auto& node : view_.nodes())
-    if (node.name() != options_.name && is_up_or_leaving(node)
-        && (is_missed(node, now_us) || (leading && node.lease_until_us() <= view_.now_us())))
+    if (leading && node.name() != options_.name && is_up_or_leaving(node)
+        && (is_missed(node, now_us) || node.lease_until_us() <= view_.now_us()))
       at_end(node.lease_until_us());
   return next;
 }

@@ -108,7 +108,6 @@ private:
   v1::ClusterView view_;
   bool member_ = false;
   std::int64_t incarnation_ = 0;
-  std::int64_t joined_us_ = 0;
   std::int64_t lease_until_us_ = 0;
   std::int64_t leader_until_us_ = 0;
   std::int64_t looked_us_ = 0; // when the newest answer to a renewal was asked for
