@@ -75,6 +75,7 @@ void node::parts::drain() {
   auto limit = milliseconds{config.node.drain_limit_ms};
   auto deadline_us = system_clock()->now_us() + config.node.drain_limit_ms * 1'000;
   using gateway::ops::ask_blocking;
+  leave_cluster(deadline_us);
   if (http_actor) {
     v1::StopIngress stop;
     stop.set_deadline_us(deadline_us);
@@ -87,6 +88,8 @@ void node::parts::drain() {
   }
   if (ledger)
     ask_blocking<Done>(*system, ledger, milliseconds{5'000}, RecordUsage{}, true);
+  if (self.incarnation() != 0)
+    change_state(v1::NODE_STATE_LEFT);
   phase = v1::NODE_PHASE_STOPPED;
 }
 
@@ -97,7 +100,10 @@ node::parts::~parts() {
   stop_actor(guardian_handle);
   for (const auto& [name, handle] : channels)
     stop_actor(handle);
+  stop_actor(links);
+  stop_actor(service);
   stop_actor(region);
+  stop_actor(queries);
   stop_actor(upstream);
   stop_actor(http_actor);
   close_upstreams();
@@ -109,11 +115,18 @@ node::parts::~parts() {
   stop_actor(tokenizer);
   stop_actor(ledger);
   stop_actor(keyring);
+  stop_actor(membership);
+  stop_actor(authority);
   stop_actor(store);
   let_go(guardian_handle);
   channels.clear();
   let_go(http_actor);
   let_go(region);
+  let_go(queries);
+  let_go(links);
+  let_go(service);
+  let_go(membership);
+  let_go(authority);
   let_go(upstream);
   let_go(outbox);
   let_go(router);
@@ -130,9 +143,12 @@ caf::expected<std::unique_ptr<node>> node::start(config::node_config config,
   try {
     auto made = std::make_unique<parts>(std::move(config), std::move(callbacks));
     made->start_actors();
+    made->join_cluster();
     made->start_gateway();
+    made->start_links();
     made->start_ops();
     made->start_guardian();
+    made->change_state(v1::NODE_STATE_UP); // where it serves is known only now: port 0 is any
     auto data_dir = made->config.node.data_dir;
     if (auto err = write_node_file(data_dir, {made->url, made->ops_url, ::getpid()}))
       return err;

@@ -9,7 +9,7 @@
 #include "actors/channels/outbox/outbox.hpp"
 #include "actors/model/router.hpp"
 #include "actors/model/routes.hpp"
-#include "actors/session/region.hpp"
+#include "actors/session/session.hpp"
 #include "actors/store/store.hpp"
 #include "actors/tokenizer/tokenizer.hpp"
 #include "cluster/guardian.hpp"
@@ -101,6 +101,10 @@ node::parts::parts(config::node_config given, node_callbacks given_callbacks) :
   if (!secret)
     throw node_failure{secret.error()};
   token = *secret;
+  auto made = load_or_make_identity(config.node.data_dir);
+  if (!made)
+    throw node_failure{made.error()};
+  identity = *made;
   database = open_database(config);
   system.emplace(actor_config);
   host = {&*system, &actor_probes};
@@ -148,7 +152,7 @@ void node::parts::start_gateway() {
   sessions.split = [accounts = config.channels.onebot](const auto& to, const auto& answer) {
     return split_for_channel(accounts, to, answer);
   };
-  region = troupe::spawn(host, session_region, session_region_options{host, std::move(sessions)});
+  start_region(sessions);
   for (const auto& section : config.channels.onebot)
     channels["onebot/" + section.account] =
         troupe::spawn(host, onebot, onebot_options{section, region, outbox, system_clock(), host});
@@ -188,7 +192,12 @@ void node::parts::start_guardian() {
   watch("model_router", router);
   watch("outbox", outbox);
   watch("upstream", upstream);
-  watch("session_region", region);
+  watch("shard_region", region);
+  watch("session_region", queries);
+  watch("authority", authority);
+  watch("membership", membership);
+  watch("links", links);
+  watch("peer_service", service);
   watch("gateway", http_actor);
   for (const auto& [name, handle] : channels)
     watch(name, handle);

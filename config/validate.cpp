@@ -21,6 +21,7 @@ public:
       for (std::size_t i = 0; i < s.count(config_); ++i)
         for (const auto& key : s.keys)
           check_key(key, i, key_path(s, i, key));
+    check_cluster();
     check_gateway();
     check_upstreams();
     check_sessions();
@@ -65,6 +66,29 @@ private:
       complain(place, fmt::format("item {} is empty", i));
     else if (auto wrong = key.check == nullptr ? std::string{} : key.check(text); !wrong.empty())
       complain(place, fmt::format("item {}, `{}`: {}", i, text, wrong));
+  }
+
+  void check_cluster() {
+    const auto& c = config_.cluster;
+    bool any = !c.ca.empty() || !c.certificate.empty() || !c.key.empty();
+    bool all = !c.ca.empty() && !c.certificate.empty() && !c.key.empty();
+    if (any && !all)
+      complain("cluster.ca", "needs cluster.certificate and cluster.key as well; give all or none");
+    auto listen = parse_listen(c.listen);
+    if (!all && listen && !is_loopback(listen->host))
+      complain("cluster.listen",
+               fmt::format("{} is not loopback: node links beyond this machine need cluster.ca, "
+                           "cluster.certificate and cluster.key (`troupe cluster ca init`)",
+                           c.listen));
+    if (config_.store.backend == "sqlite" && listen && !is_loopback(listen->host))
+      complain("cluster.listen",
+               fmt::format("{} is not loopback, but SQLite serves the nodes of one machine only: a "
+                           "cluster over hosts needs a database server, see store.backend",
+                           c.listen));
+    if (c.roles.empty())
+      complain("cluster.roles", "a node needs at least one role");
+    if (c.suspect_ms < c.lease_ms / 4 || c.suspect_ms > c.lease_ms)
+      complain("cluster.suspect_ms", "expects a quarter of cluster.lease_ms up to all of it");
   }
 
   void check_gateway() {

@@ -40,6 +40,7 @@ int run(int argc, char** argv) {
   add_chat_command(app, common);
   add_status_command(app, common);
   add_actors_command(app, common);
+  add_drain_command(app, common);
   add_key_command(app, common);
   add_config_command(app, common);
   add_db_command(app, common);

@@ -47,6 +47,7 @@ void add_serve_command(CLI::App& app, options& common);
 void add_chat_command(CLI::App& app, options& common);
 void add_status_command(CLI::App& app, options& common);
 void add_actors_command(CLI::App& app, options& common);
+void add_drain_command(CLI::App& app, options& common);
 void add_key_command(CLI::App& app, options& common);
 void add_config_command(CLI::App& app, options& common);
 void add_db_command(CLI::App& app, options& common);

@@ -7,6 +7,7 @@
 // messages.
 #pragma once
 
+#include "cluster/link/peer_table.hpp"
 #include "messages/actor.hpp"
 #include "messages/interfaces.hpp"
 
@@ -69,6 +70,7 @@ struct links_options {
   membership_actor membership; // told of `PeerSeen` with each beat and of `PeerLost`
   shard_region_actor region;   // told of `PeerSeen` with a handle when a link came up, and of
                                // `PeerLost`
+  std::shared_ptr<peer_table> peers = std::make_shared<peer_table>(); // kept by the links
   std::shared_ptr<link_probe> probe = std::make_shared<link_probe>();
 };
 

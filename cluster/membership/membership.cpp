@@ -199,7 +199,7 @@ caf::result<Done> membership_state::leave(const LeaveCluster& command) {
   owed<Done> answer{self_->make_response_promise<Done>()};
   auto promise = answer.promise();
   leavers_.push_back(std::move(answer));
-  auto limit_us = std::max<std::int64_t>(command->deadline_us() - system_clock()->now_us(), 0);
+  auto limit_us = std::max<std::int64_t>(command->deadline_us() - options_.clock->now_us(), 0);
   auto by_us = options_.boot_clock() + limit_us;
   leave_by_us_ = leaving_ ? std::min(leave_by_us_, by_us) : by_us;
   if (!leaving_) {

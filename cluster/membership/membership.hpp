@@ -5,6 +5,7 @@
 #include "cluster/membership/member.hpp"
 #include "messages/actor.hpp"
 #include "messages/alarms.hpp"
+#include "messages/clock.hpp"
 #include "messages/interfaces.hpp"
 #include "messages/promises.hpp"
 #include "messages/serving_lease.hpp"
@@ -37,6 +38,7 @@ struct membership_options {
   member_options member;
   std::shared_ptr<serving_lease> lease;
   std::function<std::int64_t()> boot_clock = boot_clock_us;
+  wall_clock_ptr clock = system_clock();
   std::int64_t authority_limit_ms = 1'000; // an answer that is later is a failure
   std::shared_ptr<troupe::alarms> alarms;  // empty: made
   std::shared_ptr<membership_probe> probe = std::make_shared<membership_probe>();

@@ -199,8 +199,14 @@ v1::ClusterView change_node_state(cluster_repository& tables, const v1::ChangeNo
     throw failure(ec::invalid_argument, "a node is up, leaving or left by its own will");
   session tx{tables};
   auto node = tx.need_member(command.name(), command.incarnation());
-  if (node.state() != state) {
+  bool moved = (!command.url().empty() && command.url() != node.url())
+               || (!command.ops_url().empty() && command.ops_url() != node.ops_url());
+  if (node.state() != state || moved) {
     node.set_state(state);
+    if (!command.url().empty())
+      node.set_url(command.url());
+    if (!command.ops_url().empty())
+      node.set_ops_url(command.ops_url());
     if (state == v1::NODE_STATE_LEFT) {
       node.set_lease_until_us(tx.now_us);
       tables.erase_suspicions_by(node.name());
