@@ -167,6 +167,8 @@ void member::lost(std::string_view name, std::int64_t incarnation, std::int64_t 
   found->second.heard_us = now_us;
 }
 
+void member::leave() { leaving_ = true; }
+
 void member::look_again() { look_again_ = true; }
 
 // -- what is to be done -------------------------------------------------------
@@ -175,11 +177,12 @@ member_wishes member::tick(std::int64_t now_us) {
   member_wishes wishes;
   if (member_) {
     look_at_peers(now_us);
+    wish_change(wishes, now_us);
     wish_renewal(wishes, now_us);
     wish_report(wishes, now_us);
     if (leads(now_us))
       wish_decisions(wishes, now_us);
-  } else if (incarnation_ != 0
+  } else if (incarnation_ != 0 && !leaving_
              && (rejoined_us_ == 0 || now_us - rejoined_us_ >= us_of(options_.rejoin_ms))) {
     rejoined_us_ = now_us;
     wishes.rejoin = true;
@@ -262,6 +265,18 @@ void member::wish_renewal(member_wishes& wishes, std::int64_t now_us) {
   renew.set_lease_ms(options_.lease_ms);
   renew.set_leader_lease_ms(may_lead(now_us) ? options_.leader_lease_ms : 0);
   renew.set_known_version(view_.version());
+}
+
+void member::wish_change(member_wishes& wishes, std::int64_t now_us) {
+  const auto* row = row_of(view_, options_.name);
+  if (!leaving_ || now_us < not_before_us_ || row == nullptr || row->state() != v1::NODE_STATE_UP
+      || (changed_us_ != 0 && now_us - changed_us_ < us_of(options_.renew_ms)))
+    return;
+  changed_us_ = now_us;
+  auto& change = wishes.change.emplace();
+  change.set_name(options_.name);
+  change.set_incarnation(incarnation_);
+  change.set_state(v1::NODE_STATE_LEAVING);
 }
 
 // The tables are to say what it suspects; an answer that was lost is no reason to believe they do.

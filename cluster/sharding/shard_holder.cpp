@@ -121,6 +121,7 @@ std::vector<shard_change> shard_holder::fence() {
       set_phase(shards_[i], shard_phase::absent);
     }
   fenced_incarnation_ = std::max(fenced_incarnation_, incarnation_);
+  incarnation_ = 0;
   return changes;
 }
 
@@ -192,6 +193,8 @@ bool shard_holder::serves(int shard, std::int64_t epoch) const {
   return one != nullptr && epoch == one->epoch
          && (one->phase == shard_phase::owned || one->phase == shard_phase::leaving);
 }
+
+std::int64_t shard_holder::incarnation() const { return incarnation_; }
 
 int shard_holder::count() const { return count_; }
 

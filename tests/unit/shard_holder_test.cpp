@@ -248,7 +248,9 @@ TEST_CASE_FIXTURE(fixture, "a fence closes everything, and no view of before ope
   holder.quiet(0, now);
   auto late = there.view;
   late.set_version(late.version() + 1);
+  CHECK(holder.incarnation() == 1);
   CHECK(told(holder.fence()) == "close 0@1, close 1@1, close 2@1, close 3@1");
+  CHECK(holder.incarnation() == 0);
   CHECK(holder.count() == 0);
   CHECK(holder.moving() == 0);
   CHECK(told(holder.fence()).empty());
@@ -256,6 +258,7 @@ TEST_CASE_FIXTURE(fixture, "a fence closes everything, and no view of before ope
   there.view.mutable_nodes(0)->set_incarnation(2);
   there.give(1, "a", 2, 2);
   CHECK(apply(2) == "open 1@2");
+  CHECK(holder.incarnation() == 2);
 }
 
 TEST_CASE_FIXTURE(fixture, "a target that is this node itself is none") {
