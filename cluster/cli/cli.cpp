@@ -45,6 +45,7 @@ int run(int argc, char** argv) {
   add_config_command(app, common);
   add_db_command(app, common);
   add_tokens_command(app, common);
+  add_cluster_command(app, common);
   add_mock_upstream_command(app, common);
   add_completion_command(app, common);
   try {

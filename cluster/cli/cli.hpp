@@ -54,6 +54,7 @@ void add_db_command(CLI::App& app, options& common);
 void add_mock_upstream_command(CLI::App& app, options& common);
 void add_tokens_command(CLI::App& app, options& common);
 void add_completion_command(CLI::App& app, options& common);
+void add_cluster_command(CLI::App& app, options& common);
 
 /// Writes it to standard output, for programs. Bytes that are no UTF-8 are replaced.
 void print_json(const nlohmann::json& value);

@@ -177,8 +177,10 @@ void membership_state::join_again() {
     return;
   joining_ = true;
   auto asked_us = options_.boot_clock();
+  auto again = options_.join;
+  again.mutable_node()->set_incarnation(member_->incarnation());
   ask<ClusterJoined>(
-      options_.join,
+      std::move(again),
       [this, asked_us](const ClusterJoined& answer) {
         joining_ = false;
         options_.probe->joins.fetch_add(1, std::memory_order_relaxed);
