@@ -41,6 +41,9 @@ public:
   /// False if that incarnation is not there, or neither up nor leaving.
   virtual bool renew(std::string_view name, std::int64_t incarnation,
                      std::int64_t lease_until_us) = 0;
+  /// False if that incarnation is not there, is neither up nor leaving, or has a lease beyond
+  /// `now_us`: one that was renewed since it was read, too.
+  virtual bool mark_dead(std::string_view name, std::int64_t incarnation, std::int64_t now_us) = 0;
 
   virtual std::vector<v1::Suspicion> suspicions() = 0;
   virtual void add_suspicion(const v1::Suspicion& suspicion) = 0;

@@ -96,6 +96,13 @@ bool sql_cluster::renew(std::string_view name, std::int64_t incarnation,
          != 0;
 }
 
+bool sql_cluster::mark_dead(std::string_view name, std::int64_t incarnation, std::int64_t now_us) {
+  return sql_.run("UPDATE nodes SET state = 4 WHERE name = :name AND incarnation = :incarnation "
+                  "AND state < 3 AND lease_until_us <= :now",
+                  name, incarnation, now_us)
+         != 0;
+}
+
 std::vector<v1::Suspicion> sql_cluster::suspicions() {
   std::vector<v1::Suspicion> out;
   sql_.each("SELECT by_node, node, incarnation FROM suspicions ORDER BY by_node, node", "tti",

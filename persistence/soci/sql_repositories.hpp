@@ -129,6 +129,7 @@ public:
   std::optional<v1::Node> find_node(std::string_view name) override;
   void put_node(const v1::Node& node) override;
   bool renew(std::string_view name, std::int64_t incarnation, std::int64_t lease_until_us) override;
+  bool mark_dead(std::string_view name, std::int64_t incarnation, std::int64_t now_us) override;
   std::vector<v1::Suspicion> suspicions() override;
   void add_suspicion(const v1::Suspicion& suspicion) override;
   void erase_suspicions_by(std::string_view by) override;
