@@ -32,13 +32,17 @@ struct cluster_campaign {
   /// How long the conversation cannot be read after `since`, at node `asked`.
   double unanswered_ms(int asked, const std::string& conversation, steady::time_point since) {
     test::api_client http{nodes[asked].host(), nodes[asked].port(), nodes[asked].token()};
-    auto text = "probe " + std::to_string(kills) + " of " + conversation;
+    auto text = "probe-" + std::to_string(kills) + "-" + conversation;
+    test::api_answer answer;
     bool answered = test::wait_until(30s, [&] {
-      auto answer = http.post("/api/v1/conversations/" + conversation + "/messages?wait=false",
-                              {{"content", text}}, {{"Idempotency-Key", text}});
+      answer = http.post("/api/v1/conversations/" + conversation + "/messages?wait=false",
+                         {{"content", text}}, {{"Idempotency-Key", text}});
       return answer.status == 202;
     });
     auto took = std::chrono::duration<double, std::milli>(steady::now() - since).count();
+    if (!answered)
+      log.odd(text + " had no answer but " + std::to_string(answer.status) + " "
+              + answer.body.dump());
     return answered ? took : 1e9;
   }
 
