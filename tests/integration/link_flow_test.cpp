@@ -147,6 +147,7 @@ TEST_CASE("a turn's events come in order, to their end, and the subscription is 
   for (std::int64_t i = 0; i <= many; ++i)
     CHECK(all[static_cast<std::size_t>(i)].seq() == i + 1);
   CHECK(all.back().has_finished());
+  pair.at_b.forget();
   CHECK(eventually([&] { return pair.b.live("remote_sink") == 0; }));
 }
 
@@ -186,12 +187,14 @@ TEST_CASE("who unsubscribes, or dies, is no longer sent to") {
   CHECK(pair.ask(leave));
   REQUIRE(eventually([&] { return pair.at_b.left() == 1; }));
   CHECK(pair.at_b.unsubscribed[0] == first);
+  first = turn_sink_actor{};
+  pair.at_b.forget();
   CHECK(eventually([&] { return pair.b.live("remote_sink") == 0; }));
   REQUIRE(pair.ask(subscribe_request()));
-  auto second = pair.at_b.sink(1);
+  auto second = pair.at_b.sink();
   caf::anon_send_exit(pair.sink, caf::exit_reason::user_shutdown);
-  REQUIRE(eventually([&] { return pair.at_b.left() == 2; }));
-  CHECK(pair.at_b.unsubscribed[1] == second);
+  REQUIRE(eventually([&] { return pair.at_b.left() == 1; }));
+  CHECK(pair.at_b.unsubscribed[0] == second);
   CHECK(pair.got->all().empty());
 }
 
@@ -217,7 +220,7 @@ TEST_CASE("a reader too slow for its events is told that some were lost, and oth
   // The grant is used up, then the queue.
   for (int i = 1; i <= 300; ++i)
     caf::anon_send(at_a.sink(0), TurnEvents{delta(i, std::string(1'000, 'x'))});
-  CHECK(eventually([&] { return a.live("remote_sink") == 1; }));
+  CHECK(eventually([&] { return a.state("b")->queued_bytes() > 180'000; }));
   CHECK(a.state("b")->queued_bytes() <= 210'000);
   v1::LinkFrame grant;
   grant.mutable_credit()->set_bytes(1'000'000);
@@ -288,7 +291,8 @@ TEST_CASE("a service that stalls holds up to what was granted, then requests are
   std::vector<decltype(ask())> all;
   for (int i = 0; i < 400; ++i)
     all.push_back(ask());
-  // 100 kB at b, 200 kB waiting here; the other hundred is refused at once.
+  // 100 kB at b, 200 kB waiting here (or less, while the first were on their way); the others are
+  // refused at once.
   CHECK(eventually([&] { return a.probe().refused_full >= 90; }));
   CHECK(eventually([&] {
     std::lock_guard guard{mutex};
@@ -303,7 +307,7 @@ TEST_CASE("a service that stalls holds up to what was granted, then requests are
     one.receive([](const RemoteAnswer&) {},
                 [&](caf::error& e) { refused += info(e).code == ec::overloaded ? 1 : 0; });
   CHECK(refused >= 90);
-  CHECK(refused <= 110);
+  CHECK(refused <= 210);
   std::lock_guard guard{mutex};
   CHECK(asked <= 110);
 }
