@@ -100,6 +100,7 @@ node::parts::~parts() {
   stop_actor(guardian_handle);
   for (const auto& [name, handle] : channels)
     stop_actor(handle);
+  views->close();
   stop_actor(links);
   stop_actor(service);
   stop_actor(region);

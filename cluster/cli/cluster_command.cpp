@@ -20,7 +20,7 @@ void init(const options& common, const link::ca_options& wanted) {
   auto key = wanted.folder + "/" + link::ca_key_file;
   if (common.json)
     return print_json({{"ca", certificate}, {"key", key}, {"days", wanted.days}});
-  fmt::print("{}: every node reads it (cluster.tls_ca)\n", certificate);
+  fmt::print("{}: every node reads it (cluster.ca)\n", certificate);
   fmt::print("{}: signs nodes; no node needs it, keep it apart\n", key);
 }
 
@@ -33,8 +33,8 @@ void issue(const options& common, const link::certificate_options& wanted) {
                        {"certificate", stem + ".crt"},
                        {"key", stem + ".key"},
                        {"days", wanted.days}});
-  fmt::print("{0}.crt and {0}.key: for node {1} alone (cluster.tls_certificate and "
-             "cluster.tls_key)\n",
+  fmt::print("{0}.crt and {0}.key: for node {1} alone (cluster.certificate and "
+             "cluster.key)\n",
              stem, wanted.name);
 }
 

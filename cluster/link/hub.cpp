@@ -168,6 +168,7 @@ void hub::up(const connection_ptr& link) {
     });
   };
   one.handle = troupe::spawn<caf::lazy_init>(options_.links.host, peer, std::move(options));
+  options_.links.peers->put(name, one.handle);
   log_info("link_up", {{"peer", name}, {"incarnation", link->peer().incarnation()}});
   auto news = seen(*link);
   io_->send(options_.links.region, news, one.handle);
@@ -219,6 +220,7 @@ void hub::ended(const std::string& name, neighbour& one, const std::string& reas
   probe().links_lost.fetch_add(1, std::memory_order_relaxed);
   auto link = std::exchange(one.link, nullptr);
   log_warn("link_lost", {{"peer", name}, {"reason", reason}});
+  options_.links.peers->erase(name, one.handle);
   retire(std::exchange(one.handle, peer_actor{}), reason);
   if (tell)
     tell_lost(name, link->peer().incarnation(), reason);

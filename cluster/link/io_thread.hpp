@@ -39,12 +39,12 @@ public:
   /// Runs `task` on the thread once the actors that wait have run, so that it sees all they did.
   void after_actors(std::function<void()> task);
 
-  /// Sends to an actor, which runs here if it is idle. Only on the thread.
+  /// Sends to an actor, if there is one; it runs here if it is idle. Only on the thread.
   template <class Handle, class... Args>
   void send(const Handle& to, Args... args) {
-    if (auto* receiver = caf::actor_cast<caf::abstract_actor*>(to))
-      receiver->enqueue(nullptr, caf::make_message_id(), caf::make_message(std::move(args)...),
-                        this);
+    if (to)
+      caf::actor_cast<caf::abstract_actor*>(to)->enqueue(
+          nullptr, caf::make_message_id(), caf::make_message(std::move(args)...), this);
   }
 
   void exec_later(caf::resumable* job) override;

@@ -20,6 +20,7 @@ using std::chrono::milliseconds;
 
 constexpr std::int64_t limit_default_ms = 15'000; // of a request that names none
 constexpr std::int64_t limit_max_ms = 600'000;
+constexpr std::uint64_t nobody_waits = 0; // as a request's id: it gets no answer
 
 std::int64_t limit_of(const v1::RemoteRequest& request) {
   if (request.limit_ms() <= 0)
@@ -58,10 +59,11 @@ std::string peer_state::broke(v1::RemoteRequest::WhatCase what) const {
 
 caf::result<RemoteAnswer> peer_state::ask(const RemoteRequest& request,
                                           const turn_sink_actor& sink) {
-  auto id = ++last_id_;
+  auto waits = self_->current_mailbox_element()->mid.is_request();
+  auto id = waits || request->has_subscribe() ? ++last_id_ : nobody_waits;
   auto err = send(id, *request, sink);
   // Who did not ask for an answer would take an error for its own.
-  if (!self_->current_mailbox_element()->mid.is_request())
+  if (!waits)
     return caf::typed_response_promise<RemoteAnswer>{};
   if (err)
     return err;
@@ -169,8 +171,7 @@ void peer_state::unsubscribe(std::uint64_t subscription) {
   request.mutable_unsubscribe()->set_conversation_id(found->second.conversation_id);
   request.mutable_unsubscribe()->set_turn_id(found->second.turn_id);
   forget(subscription);
-  // Nobody waits for its answer: it has no id.
-  options_.out->request(request, 0, limit_default_ms, subscription);
+  options_.out->request(request, nobody_waits, limit_default_ms, subscription);
 }
 
 void peer_state::sink_down(const caf::actor_addr& sink) {
@@ -263,7 +264,7 @@ void peer_state::end(const std::string& reason) {
 // -- for the other node ---------------------------------------------------------------------------
 
 void peer_state::reply(std::uint64_t id, caf::expected<RemoteAnswer> answer) {
-  if (id == 0)
+  if (id == nobody_waits)
     return;
   if (answer && options_.out->answer(id, **answer) != outbox::result::too_long)
     return;
@@ -309,7 +310,7 @@ void peer_state::serve(v1::RemoteRequest& request, std::int64_t bytes) {
     ask_service(RemoteRequest{std::move(request)}, bytes);
     return;
   }
-  if (id == 0 || sinks_.count(id) > 0
+  if (id == nobody_waits || sinks_.count(id) > 0
       || sinks_.size() >= static_cast<std::size_t>(options_.limits.requests_max)) {
     refuse(ec::overloaded, "too many subscriptions are open; try again later");
     return;

@@ -116,13 +116,13 @@ public:
     error_code error;
     context_.load_verify_file(files.ca, error);
     if (error)
-      return unreadable("the authority", "cluster.tls_ca", files.ca, error);
+      return unreadable("the authority", "cluster.ca", files.ca, error);
     context_.use_certificate_chain_file(files.certificate, error);
     if (error)
-      return unreadable("the certificate", "cluster.tls_certificate", files.certificate, error);
+      return unreadable("the certificate", "cluster.certificate", files.certificate, error);
     context_.use_private_key_file(files.key, ssl::context::pem, error);
     if (error)
-      return unreadable("the certificate's key", "cluster.tls_key", files.key, error);
+      return unreadable("the certificate's key", "cluster.key", files.key, error);
     auto* handle = context_.native_handle();
     if (SSL_CTX_check_private_key(handle) != 1)
       return make_error(ec::config_invalid,
