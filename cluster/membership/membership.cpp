@@ -86,10 +86,15 @@ void membership_state::changed(const ClusterView& view) {
 
 // Tells of what is new; of a fence at once.
 void membership_state::publish() {
-  options_.lease->set(member_->is_member() ? member_->serves_until_us() : 0);
+  options_.lease->set(member_->is_member() ? member_->serves_until_us() : 0,
+                      member_->incarnation());
   options_.probe->leads.store(member_->leads(options_.boot_clock()), std::memory_order_relaxed);
   if (!member_->is_member()) {
     if (published_incarnation_ != 0) {
+      options_.probe->fenced.fetch_add(1, std::memory_order_relaxed);
+      log_error("node_fenced",
+                {{"node", options_.member.name},
+                 {"advice", "others took its shards while it did not answer; it joins again"}});
       published_incarnation_ = 0;
       published_version_ = -1;
       options_.on_view(ClusterView{});
@@ -140,6 +145,8 @@ void membership_state::carry_out(member_wishes wishes) {
         std::move(command), [this](const ClusterView& view) { changed(view); },
         [this](ec code) { member_->command_failed(code, options_.boot_clock()); });
   };
+  if (wishes.change)
+    decide(std::move(*wishes.change));
   for (auto& dead : wishes.declare) {
     options_.probe->declared_dead.fetch_add(1, std::memory_order_relaxed);
     log_warn("node_missed", {{"node", dead.name()}, {"incarnation", dead.incarnation()}});
@@ -170,12 +177,6 @@ void membership_state::renew(v1::RenewLease command) {
         renewing_ = false;
         options_.probe->renewals_failed.fetch_add(1, std::memory_order_relaxed);
         member_->renew_failed(code, options_.boot_clock());
-        if (!member_->is_member()) {
-          options_.probe->fenced.fetch_add(1, std::memory_order_relaxed);
-          log_error("node_fenced",
-                    {{"node", options_.member.name},
-                     {"advice", "others took its shards while it did not answer; it joins again"}});
-        }
         publish();
       });
 }
@@ -214,15 +215,7 @@ caf::result<Done> membership_state::leave(const LeaveCluster& command) {
   leave_by_us_ = leaving_ ? std::min(leave_by_us_, by_us) : by_us;
   if (!leaving_) {
     leaving_ = true;
-    v1::ChangeNodeState change;
-    change.set_name(options_.member.name);
-    change.set_incarnation(member_->incarnation());
-    change.set_state(v1::NODE_STATE_LEAVING);
-    ask<ClusterView>(
-        std::move(change), [this](const ClusterView& view) { changed(view); },
-        [](ec code) {
-          log_warn("leave_failed", {{"error", to_string(code)}});
-        });
+    member_->leave();
   }
   return promise;
 }

@@ -88,7 +88,6 @@ private:
   std::int64_t published_incarnation_ = 0;
   bool renewing_ = false;
   bool joining_ = false;
-  bool deciding_ = false; // a leader's command is on its way
   bool lapsed_ = false;
   bool leaving_ = false;
   std::int64_t leave_by_us_ = 0;

@@ -251,7 +251,7 @@ v1::ClusterView declare_dead(cluster_repository& tables, const v1::DeclareDead& 
   auto nodes = tables.nodes();
   auto live = [&](const std::string& name) {
     return std::any_of(nodes.begin(), nodes.end(), [&](const v1::Node& x) {
-      return x.name() == name && name != suspect->name() && is_live(x, tx.now_us);
+      return x.name() == name && is_live(x, tx.now_us); // which the suspect is not
     });
   };
   auto others =
@@ -312,7 +312,7 @@ v1::ClusterView hand_over_shards(cluster_repository& tables, const v1::HandOverS
   for (const auto& x : command.shards()) {
     const auto* there = find_shard(shards, x.shard());
     if (there == nullptr || there->owner() != self.name()
-        || there->incarnation() != self.incarnation() || there->epoch() != x.epoch())
+        || there->incarnation() != self.incarnation())
       continue;
     // It may keep a shard it has frozen, whatever its target: under a new epoch.
     bool keeps = x.owner() == self.name() && x.incarnation() == self.incarnation();

@@ -48,7 +48,7 @@ void simulated_node::start(bool new_identity) {
   holder_ = std::make_unique<shard_holder>(holding);
   renewing_ = joining_ = false;
   leave_by_us_ = lease_until_us_ = lease_incarnation_ = published_incarnation_ = region_at_us_ = 0;
-  published_version_ = -1;
+  published_version_ = told_version_ = -1;
   region_view_.Clear();
   slots_.assign(static_cast<std::size_t>(cluster_.shards), {});
   leaving_.clear();
@@ -165,7 +165,9 @@ void simulated_node::ask(Command command,
     return late ? us : std::min(us, authority_limit_us * 4 / 10);
   };
   auto arrive = [this, call, work, delay, process = process_, command = std::move(command),
-                 good = std::move(good)] {
+                 good = std::move(good), late] {
+    if (!late && process != process_)
+      return; // the connection ended with its process
     auto answer = std::make_shared<Answer>();
     auto code = execute(command, work, *answer);
     if (!world().answer_reaches(index_) || process != process_)
@@ -224,7 +226,8 @@ void simulated_node::joined(const v1::ClusterJoined& answer, std::int64_t asked_
 }
 
 void simulated_node::learned(const v1::ClusterView& view) {
-  if (view.version() > self_->view().version())
+  // What it changed it tells the others; what it only heard of it does not.
+  if (view.version() > std::exchange(told_version_, std::max(told_version_, view.version())))
     for (const auto& row : view.nodes())
       if (row.name() != name_ && row.state() < v1::NODE_STATE_LEFT)
         tell(row.name(), [](simulated_node& to) { to.self_->look_again(); });

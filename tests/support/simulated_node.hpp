@@ -101,6 +101,8 @@ private:
   void later(std::int64_t us, std::function<void()> work);
   void enter(std::function<void()> work);
   void tell(const std::string& to, std::function<void(simulated_node&)> work);
+  /// Answered once, within a second. The database may see it later, and though the process has
+  /// ended: unless `late` is false.
   template <class Answer, class Command>
   void ask(Command command, Answer (*work)(persistence::cluster_repository&, const Command&),
            std::function<void(const Answer&)> good, std::function<void(ec)> bad, bool late = true);
@@ -155,6 +157,7 @@ private:
   std::int64_t lease_until_us_ = 0;
   std::int64_t lease_incarnation_ = 0;
   std::int64_t published_version_ = -1;
+  std::int64_t told_version_ = -1;
   std::int64_t published_incarnation_ = 0;
 
   std::unique_ptr<shard_holder> holder_;
