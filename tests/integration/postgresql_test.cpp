@@ -251,6 +251,48 @@ TEST_CASE("a failed command leaves the others of its group, and the transaction 
   CHECK(refused([&] { unit.commit(); }).code == ec::internal);
 }
 
+TEST_CASE("what PostgreSQL reports becomes a failure that says what is left of the transaction") {
+  test_database t{"postgresql"};
+  struct known {
+    const char* state;
+    ec code;
+    damage hurt;
+    bool again;
+  };
+  const known all[] = {
+      {"40001", ec::store_unavailable, damage::transaction, true},
+      {"40P01", ec::store_unavailable, damage::transaction, true},
+      {"53100", ec::store_unavailable, damage::transaction, false}, // disk full
+      {"53200", ec::store_unavailable, damage::transaction, false}, // out of memory
+      {"53300", ec::store_unavailable, damage::connection, false},  // too many connections
+      {"57P01", ec::store_unavailable, damage::connection, false},  // shutting down
+      {"08006", ec::store_unavailable, damage::connection, false},
+      {"25006", ec::store_unavailable, damage::connection, false}, // read-only
+      {"58030", ec::store_unavailable, damage::connection, false}, // I/O error
+      {"XX001", ec::store_unavailable, damage::connection, false}, // damaged
+      {"42P01", ec::store_unavailable, damage::none, false},       // no such table
+      {"23503", ec::conflict, damage::none, false},
+      {"23505", ec::conflict, damage::none, false},
+      {"22001", ec::too_large, damage::none, false},
+      {"54000", ec::too_large, damage::none, false},
+      {"22021", ec::invalid_argument, damage::none, false},
+      {"42601", ec::internal, damage::none, false},
+      {"XX000", ec::internal, damage::none, false},
+  };
+  for (const auto& one : all) {
+    CAPTURE(one.state);
+    auto error = refused([&] {
+      t.db().schema().execute("DO $$ BEGIN RAISE EXCEPTION 'seen' USING ERRCODE = '"
+                              + std::string{one.state} + "', DETAIL = 'geheim'; END $$");
+    });
+    CHECK(error.code == one.code);
+    CHECK(error.hurt == one.hurt);
+    CHECK(error.again == one.again);
+    CHECK(says(error, "seen"));
+    CHECK(!says(error, "geheim"));
+  }
+}
+
 TEST_CASE("a statement that takes too long, or waits too long for rows, is given up") {
   test_database t{"postgresql"};
   accept_turn(t.db(), new_turn("c1", "x"), now);
