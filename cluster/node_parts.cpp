@@ -12,6 +12,7 @@
 #include "actors/session/session.hpp"
 #include "actors/store/store.hpp"
 #include "actors/tokenizer/tokenizer.hpp"
+#include "cluster/cluster_metrics.hpp"
 #include "cluster/guardian.hpp"
 #include "cluster/node_files.hpp"
 #include "cluster/node_metrics.hpp"
@@ -114,6 +115,7 @@ void node::parts::start_actors() {
   auto clock = system_clock();
   store_options storing{host, database, config.store, clock};
   store_writable = storing.writable;
+  fenced_writes = storing.fenced;
   store = troupe::spawn(host, troupe::store, std::move(storing));
   keyring =
       troupe::spawn(host, troupe::keyring, keyring_options{store, config.keys, clock, keys_fresh});
@@ -174,7 +176,9 @@ void node::parts::start_ops() {
       settings, ops_hooks(), actor_probes,
       std::vector<std::shared_ptr<prometheus::Collectable>>{
           std::make_shared<gateway::ops::gateway_metrics>(http_probe),
-          std::make_shared<node_metrics>(usage->counts(), kept)});
+          std::make_shared<node_metrics>(usage->counts(), kept),
+          std::make_shared<cluster_metrics>(member_probe, shards_probe, links_probe,
+                                            fenced_writes)});
   if (auto err = ops->start())
     throw node_failure{err};
   ops_url = ops->url();

@@ -46,7 +46,7 @@ store_state::~store_state() {
 
 void store_state::init(store_options given) {
   options = std::move(given);
-  record = std::make_shared<write_record>(options.writable);
+  record = std::make_shared<write_record>(options.writable, options.fenced);
   const auto& limits = options.limits;
   gather = commit_gather{std::chrono::milliseconds{limits.commit_delay_ms},
                          static_cast<std::size_t>(limits.commit_rows_max)};

@@ -35,6 +35,9 @@ struct store_options {
   /// Whether the last write worked; looked after while nobody writes. For those who cannot wait for
   /// `GetStoreStatus`.
   std::shared_ptr<std::atomic<bool>> writable = std::make_shared<std::atomic<bool>>(true);
+  /// Counts the writes that were refused because their shard is another node's by now.
+  std::shared_ptr<std::atomic<std::uint64_t>> fenced =
+      std::make_shared<std::atomic<std::uint64_t>>(0);
 };
 
 /// When keys were last used: noted by the readers, written now and then by the writer. Thread-safe.

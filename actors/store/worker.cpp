@@ -56,7 +56,7 @@ namespace {
 /// Does one job of a group within its own savepoint, so that a refusal undoes this job alone.
 /// Throws when the whole transaction is lost.
 void write_one(persistence::database& db, store_job& job, const persistence::command_env& env,
-               bool alone) {
+               bool alone, write_record& record) {
   if (!alone)
     db.set_savepoint();
   try {
@@ -65,6 +65,8 @@ void write_one(persistence::database& db, store_job& job, const persistence::com
       db.release_savepoint();
     return;
   } catch (const failure& error) {
+    if (error.code == ec::not_owner)
+      record.fenced();
     if (alone || error.hurt != damage::none)
       throw;
     job.answer = caf::make_message(make_error(error.code, error.what()));
@@ -93,7 +95,7 @@ void store_worker_state::write_all(store_batch& batch) {
     {
       persistence::unit_of_work unit{connected, access::write};
       for (auto& job : batch.jobs)
-        write_one(connected, job, env, alone);
+        write_one(connected, job, env, alone, *options.record);
       unit.commit();
     }
     note_written(batch);

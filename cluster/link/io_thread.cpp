@@ -42,14 +42,12 @@ void io_thread::stop(std::function<void()> last) {
   asio::post(context_, [this, last = std::move(last)] {
     if (last)
       last();
-    // The loop ends once nothing is left to do, and actors go on in the pool.
+    stopping_ = true; // from now on actors run in the pool
+    drain();
     work_.reset();
     context_.stop();
   });
   thread_.join();
-  for (auto* job : std::exchange(runnable_, {}))
-    system_->scheduler().enqueue(job);
-  after_.clear();
 }
 
 void io_thread::after_actors(std::function<void()> task) {
@@ -58,6 +56,10 @@ void io_thread::after_actors(std::function<void()> task) {
 }
 
 void io_thread::exec_later(caf::resumable* job) {
+  if (stopping_) {
+    system_->scheduler().enqueue(job);
+    return;
+  }
   runnable_.push_back(job);
   schedule();
 }
@@ -69,6 +71,12 @@ void io_thread::schedule() {
 }
 
 void io_thread::drain() {
+  if (stopping_) {
+    for (auto* job : std::exchange(runnable_, {}))
+      system_->scheduler().enqueue(job);
+    after_.clear();
+    return;
+  }
   auto until = clock::now() + drain_time_max;
   for (int step = 0; step < drain_steps_max && !runnable_.empty(); ++step) {
     auto* job = runnable_.front();

@@ -58,6 +58,7 @@ private:
   std::deque<caf::resumable*> runnable_;
   std::vector<std::function<void()>> after_;
   bool scheduled_ = false;
+  bool stopping_ = false;
   std::thread thread_;
 };
 

@@ -106,7 +106,10 @@ caf::error peer_state::send(std::uint64_t id, const v1::RemoteRequest& request,
     const auto& query = request.subscribe();
     self_->monitor(sink);
     by_sink_.emplace(sink.id(), id);
-    subscriptions_[id] = {sink, query.conversation_id(), query.turn_id(), query.after_seq(), false};
+    // Its request's answer tells whether there is one; without a request, nothing will.
+    bool accepted = !self_->current_mailbox_element()->mid.is_request();
+    subscriptions_[id] = {sink, query.conversation_id(), query.turn_id(), query.after_seq(),
+                          accepted};
   }
   return {};
 }

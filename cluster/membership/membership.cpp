@@ -64,7 +64,7 @@ caf::result<ClusterView> membership_state::hand_over(const HandOverShards& comma
   ask<ClusterView>(
       std::move(whole),
       [this, answer](const ClusterView& view) {
-        learned(view);
+        changed(view);
         answer.give(view);
       },
       [answer](ec code) { answer.fail(make_error(code, "the shards were not handed over")); });
@@ -74,6 +74,14 @@ caf::result<ClusterView> membership_state::hand_over(const HandOverShards& comma
 void membership_state::learned(const ClusterView& view) {
   member_->viewed(*view);
   publish();
+}
+
+// The answer to a command of this node's own.
+void membership_state::changed(const ClusterView& view) {
+  bool news = view->version() > member_->view().version();
+  learned(view);
+  if (news && options_.on_change)
+    options_.on_change(view->version());
 }
 
 // Tells of what is new; of a fence at once.
@@ -134,7 +142,7 @@ void membership_state::carry_out(member_wishes wishes) {
   }
   auto decide = [this](auto command) {
     ask<ClusterView>(
-        std::move(command), [this](const ClusterView& view) { learned(view); },
+        std::move(command), [this](const ClusterView& view) { changed(view); },
         [this](ec code) { member_->command_failed(code, options_.boot_clock()); });
   };
   if (wishes.change)

@@ -97,6 +97,7 @@ link_node::link_node(std::string name, const link_limits& limits, const link_tls
   auto region = troupe::spawn(host_, region_stand_in, news_);
   options.region = caf::actor_cast<shard_region_actor>(region);
   options.probe = probe_;
+  options.peers = peers_;
   parts_ = {caf::actor_cast<caf::strong_actor_ptr>(options.service),
             caf::actor_cast<caf::strong_actor_ptr>(options.membership),
             caf::actor_cast<caf::strong_actor_ptr>(region)};
@@ -151,6 +152,13 @@ peer_actor link_node::handle(const std::string& peer) {
       if (n.linked[i]->name() == peer)
         return n.handles[i];
     return peer_actor{};
+  });
+}
+
+void link_node::forget_old_handles() {
+  news_->with([](auto& n) {
+    for (std::size_t i = 0; i + 1 < n.handles.size(); ++i)
+      n.handles[i] = peer_actor{};
   });
 }
 

@@ -62,11 +62,16 @@ public:
   caf::actor_system& system() { return *system_; }
   const actor_host& host() const { return host_; }
   const links_actor& links() const { return links_; }
+  peer_table& peers() { return *peers_; }
+  /// Live actors of a type.
+  std::int64_t live(const std::string& type) { return probes_.of_type(type).live; }
 
   /// Waits for a link to `peer`; true when it is up.
   bool linked(const std::string& peer, std::chrono::milliseconds limit = std::chrono::seconds{5});
   /// The newest handle for `peer`; empty when there was none.
   peer_actor handle(const std::string& peer);
+  /// All but the newest of all that came.
+  void forget_old_handles();
   std::optional<v1::LinkState> state(const std::string& peer);
 
   /// Asks the peer and waits for its answer.
@@ -84,6 +89,7 @@ private:
   std::int64_t version_ = 0;
   std::shared_ptr<link_news> news_ = std::make_shared<link_news>();
   std::shared_ptr<link_probe> probe_ = std::make_shared<link_probe>();
+  std::shared_ptr<peer_table> peers_ = std::make_shared<peer_table>();
   system_config config_{2};
   probes probes_;
   std::optional<caf::actor_system> system_;
