@@ -121,6 +121,13 @@ TEST_CASE("a node's share follows its capacity") {
       REQUIRE(place(shard, nodes)->name == "node-0");
 }
 
+TEST_CASE("a shard that belongs to two nodes equally is the first's by name, in any order") {
+  std::vector<placement_node> nodes{{"n2153", 1, 1}, {"n8539", 1, 1}}; // found by trying
+  CHECK(place(0, nodes)->name == "n2153");
+  std::swap(nodes[0], nodes[1]);
+  CHECK(place(0, nodes)->name == "n2153");
+}
+
 TEST_CASE("absurd capacities are taken as the nearest that make sense") {
   auto nodes = make_nodes(2);
   nodes[0].capacity = -7;
