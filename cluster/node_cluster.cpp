@@ -124,6 +124,15 @@ void node::parts::join_cluster() {
   }
   options.lease = lease;
   options.probe = member_probe;
+  options.on_change = [all = peers](std::int64_t version) {
+    v1::RemoteRequest news;
+    news.mutable_shards_changed()->set_version(version);
+    news.set_limit_ms(connect_limit.count());
+    RemoteRequest message{std::move(news)};
+    for (const auto& name : all->names())
+      if (auto peer = all->find(name))
+        caf::anon_send(peer, message);
+  };
   options.on_view = [relay = views](const ClusterView& view) { relay->tell(view); };
   membership = troupe::spawn(host, troupe::membership, std::move(options));
 }

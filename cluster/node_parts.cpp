@@ -12,6 +12,7 @@
 #include "actors/session/session.hpp"
 #include "actors/store/store.hpp"
 #include "actors/tokenizer/tokenizer.hpp"
+#include "cluster/cluster_metrics.hpp"
 #include "cluster/guardian.hpp"
 #include "cluster/node_files.hpp"
 #include "cluster/node_metrics.hpp"
@@ -19,8 +20,7 @@
 #include "gateway/server/gateway.hpp"
 #include "gateway/upstream/resolver.hpp"
 #include "messages/log.hpp"
-#include "persistence/migration.hpp"
-#include "persistence/soci/sqlite.hpp"
+#include "persistence/open.hpp"
 
 #include <boost/asio/post.hpp>
 #include <fmt/format.h>
@@ -31,17 +31,10 @@ namespace troupe {
 
 namespace {
 
-std::string database_path(const config::node_config& config) {
-  return config.store.url.empty() ? config.node.data_dir + "/troupe.db" : config.store.url;
-}
-
 persistence::database_factory_ptr open_database(const config::node_config& config) {
   try {
-    auto factory = persistence::make_sqlite_factory(database_path(config));
-    auto connection = factory->open(persistence::access::write);
-    persistence::migrate_options options;
-    options.now_us = system_clock()->now_us();
-    for (auto version : persistence::migrate(*connection, options))
+    auto factory = persistence::make_database_factory(config);
+    for (auto version : persistence::prepare_database(*factory, system_clock()->now_us()))
       log_info("database_migrated", {{"version", version}});
     return factory;
   } catch (const persistence::failure& e) {
@@ -114,6 +107,7 @@ void node::parts::start_actors() {
   auto clock = system_clock();
   store_options storing{host, database, config.store, clock};
   store_writable = storing.writable;
+  fenced_writes = storing.fenced;
   store = troupe::spawn(host, troupe::store, std::move(storing));
   keyring =
       troupe::spawn(host, troupe::keyring, keyring_options{store, config.keys, clock, keys_fresh});
@@ -174,7 +168,9 @@ void node::parts::start_ops() {
       settings, ops_hooks(), actor_probes,
       std::vector<std::shared_ptr<prometheus::Collectable>>{
           std::make_shared<gateway::ops::gateway_metrics>(http_probe),
-          std::make_shared<node_metrics>(usage->counts(), kept)});
+          std::make_shared<node_metrics>(usage->counts(), kept),
+          std::make_shared<cluster_metrics>(member_probe, shards_probe, links_probe,
+                                            fenced_writes)});
   if (auto err = ops->start())
     throw node_failure{err};
   ops_url = ops->url();

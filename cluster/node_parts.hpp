@@ -85,6 +85,7 @@ struct node::parts {
   actor_host host;
   persistence::database_factory_ptr database;
   std::shared_ptr<const std::atomic<bool>> store_writable; // as its last write said
+  std::shared_ptr<const std::atomic<std::uint64_t>> fenced_writes;
   std::shared_ptr<usage_intake> usage;
   std::shared_ptr<freshness> keys_fresh = std::make_shared<freshness>();
   std::shared_ptr<freshness> routes_fresh = std::make_shared<freshness>();

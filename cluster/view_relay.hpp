@@ -31,6 +31,13 @@ public:
     listeners_.push_back(std::move(x));
   }
 
+  /// Tells nobody any more: those told are free to go.
+  void close() {
+    std::vector<listener> gone;
+    std::lock_guard guard{mutex_};
+    gone.swap(listeners_);
+  }
+
   ClusterView last() const {
     std::lock_guard guard{mutex_};
     return last_;

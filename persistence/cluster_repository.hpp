@@ -29,8 +29,10 @@ public:
   /// The database's clock, in UTC microseconds: the same for every node.
   virtual std::int64_t now_us() = 0;
 
-  /// With `lock`, no other transaction reads it so until this one ends.
+  /// With `lock`, no other transaction reads it so until this one ends: also while there is none
+  /// yet.
   virtual cluster_state state(bool lock) = 0;
+  /// Within a transaction that locked it.
   virtual void put_state(const cluster_state& state) = 0;
 
   /// In order of their names.
@@ -41,6 +43,9 @@ public:
   /// False if that incarnation is not there, or neither up nor leaving.
   virtual bool renew(std::string_view name, std::int64_t incarnation,
                      std::int64_t lease_until_us) = 0;
+  /// False if that incarnation is not there, is neither up nor leaving, or has a lease beyond
+  /// `now_us`: one that was renewed since it was read, too.
+  virtual bool mark_dead(std::string_view name, std::int64_t incarnation, std::int64_t now_us) = 0;
 
   virtual std::vector<v1::Suspicion> suspicions() = 0;
   virtual void add_suspicion(const v1::Suspicion& suspicion) = 0;

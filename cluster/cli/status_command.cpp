@@ -69,7 +69,7 @@ std::string link_text(const json& node) {
     auto error = text(link, "error");
     return error.empty() ? "down" : "down: " + error;
   }
-  return fmt::format("{:.1f} ms", static_cast<double>(integer(link, "round_trip_us")) / 1'000);
+  return fmt::format("{} us", integer(link, "round_trip_us"));
 }
 
 std::string shards_text(const json& node) {

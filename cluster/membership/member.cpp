@@ -45,7 +45,6 @@ void member::joined(const v1::ClusterJoined& answer, std::int64_t asked_us) {
     return; // late: it was replaced, or fenced already
   member_ = true;
   incarnation_ = answer.node().incarnation();
-  joined_us_ = asked_us;
   lease_until_us_ = asked_us + lease_of(answer.node(), answer.view());
   leader_until_us_ = 0;
   view_ = answer.view();
@@ -62,7 +61,7 @@ void member::joined(const v1::ClusterJoined& answer, std::int64_t asked_us) {
 
 void member::renewed(const v1::ClusterView& view, std::int64_t asked_us) {
   renewing_ = 0;
-  if (!member_ || asked_us < joined_us_)
+  if (!member_)
     return;
   const auto* row = row_of(view, options_.name);
   bool known = view.version() >= view_.version();
@@ -109,8 +108,6 @@ bool member::take(const v1::ClusterView& view) {
     *view_.mutable_nodes() = view.nodes();
     *view_.mutable_suspicions() = view.suspicions();
   }
-  if (view_.leader() != options_.name)
-    leader_until_us_ = 0;
   return true;
 }
 
@@ -170,6 +167,8 @@ void member::lost(std::string_view name, std::int64_t incarnation, std::int64_t 
   found->second.heard_us = now_us;
 }
 
+void member::leave() { leaving_ = true; }
+
 void member::look_again() { look_again_ = true; }
 
 // -- what is to be done -------------------------------------------------------
@@ -178,11 +177,12 @@ member_wishes member::tick(std::int64_t now_us) {
   member_wishes wishes;
   if (member_) {
     look_at_peers(now_us);
+    wish_change(wishes, now_us);
     wish_renewal(wishes, now_us);
     wish_report(wishes, now_us);
     if (leads(now_us))
       wish_decisions(wishes, now_us);
-  } else if (incarnation_ != 0
+  } else if (incarnation_ != 0 && !leaving_
              && (rejoined_us_ == 0 || now_us - rejoined_us_ >= us_of(options_.rejoin_ms))) {
     rejoined_us_ = now_us;
     wishes.rejoin = true;
@@ -246,8 +246,8 @@ std::int64_t member::next_look_us(std::int64_t now_us) const {
   if (!leading)
     at_end(view_.leader_until_us());
   for (const auto& node : view_.nodes())
-    if (node.name() != options_.name && is_up_or_leaving(node)
-        && (is_missed(node, now_us) || (leading && node.lease_until_us() <= view_.now_us())))
+    if (leading && node.name() != options_.name && is_up_or_leaving(node)
+        && (is_missed(node, now_us) || node.lease_until_us() <= view_.now_us()))
       at_end(node.lease_until_us());
   return next;
 }
@@ -265,6 +265,18 @@ void member::wish_renewal(member_wishes& wishes, std::int64_t now_us) {
   renew.set_lease_ms(options_.lease_ms);
   renew.set_leader_lease_ms(may_lead(now_us) ? options_.leader_lease_ms : 0);
   renew.set_known_version(view_.version());
+}
+
+void member::wish_change(member_wishes& wishes, std::int64_t now_us) {
+  const auto* row = row_of(view_, options_.name);
+  if (!leaving_ || now_us < not_before_us_ || row == nullptr || row->state() != v1::NODE_STATE_UP
+      || (changed_us_ != 0 && now_us - changed_us_ < us_of(options_.renew_ms)))
+    return;
+  changed_us_ = now_us;
+  auto& change = wishes.change.emplace();
+  change.set_name(options_.name);
+  change.set_incarnation(incarnation_);
+  change.set_state(v1::NODE_STATE_LEAVING);
 }
 
 // The tables are to say what it suspects; an answer that was lost is no reason to believe they do.

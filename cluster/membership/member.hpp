@@ -32,6 +32,7 @@ struct member_options {
 /// What a member wants done, in this order. Every answer of the authority goes back into the
 /// member.
 struct member_wishes {
+  std::optional<v1::ChangeNodeState> change;
   std::optional<v1::RenewLease> renew; // the next comes only once `renewed` or `renew_failed` came
   std::optional<v1::ReportSuspicions> report;
   std::vector<v1::DeclareDead> declare;
@@ -60,6 +61,9 @@ public:
 
   void heard(std::string_view name, std::int64_t incarnation, std::int64_t now_us);
   void lost(std::string_view name, std::int64_t incarnation, std::int64_t now_us);
+
+  /// From now on it wishes to be leaving, until the tables say so; it joins no more.
+  void leave();
 
   /// The tables may have changed: the next tick asks for them.
   void look_again();
@@ -100,6 +104,7 @@ private:
   std::int64_t next_look_us(std::int64_t now_us) const;
   void look_at_peers(std::int64_t now_us);
   void wish_renewal(member_wishes& wishes, std::int64_t now_us);
+  void wish_change(member_wishes& wishes, std::int64_t now_us);
   void wish_report(member_wishes& wishes, std::int64_t now_us);
   void wish_decisions(member_wishes& wishes, std::int64_t now_us);
   void wish_declarations(member_wishes& wishes, const v1::LeaderClaim& claim, std::int64_t now_us);
@@ -108,7 +113,6 @@ private:
   v1::ClusterView view_;
   bool member_ = false;
   std::int64_t incarnation_ = 0;
-  std::int64_t joined_us_ = 0;
   std::int64_t lease_until_us_ = 0;
   std::int64_t leader_until_us_ = 0;
   std::int64_t looked_us_ = 0; // when the newest answer to a renewal was asked for
@@ -120,6 +124,8 @@ private:
   std::int64_t asked_us_ = 0;      // when the last was asked for
   std::int64_t not_before_us_ = 0; // nothing is asked again earlier, after a failure
   bool look_again_ = false;
+  bool leaving_ = false;
+  std::int64_t changed_us_ = 0;  // when it last asked to be leaving
   std::int64_t rejoined_us_ = 0; // when it last wished to join again; 0: not yet
   std::vector<v1::Suspicion> told_;
   std::int64_t told_us_ = 0;

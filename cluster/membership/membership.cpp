@@ -64,7 +64,7 @@ caf::result<ClusterView> membership_state::hand_over(const HandOverShards& comma
   ask<ClusterView>(
       std::move(whole),
       [this, answer](const ClusterView& view) {
-        learned(view);
+        changed(view);
         answer.give(view);
       },
       [answer](ec code) { answer.fail(make_error(code, "the shards were not handed over")); });
@@ -76,12 +76,25 @@ void membership_state::learned(const ClusterView& view) {
   publish();
 }
 
+// The answer to a command of this node's own.
+void membership_state::changed(const ClusterView& view) {
+  bool news = view->version() > member_->view().version();
+  learned(view);
+  if (news && options_.on_change)
+    options_.on_change(view->version());
+}
+
 // Tells of what is new; of a fence at once.
 void membership_state::publish() {
-  options_.lease->set(member_->is_member() ? member_->serves_until_us() : 0);
+  options_.lease->set(member_->is_member() ? member_->serves_until_us() : 0,
+                      member_->incarnation());
   options_.probe->leads.store(member_->leads(options_.boot_clock()), std::memory_order_relaxed);
   if (!member_->is_member()) {
     if (published_incarnation_ != 0) {
+      options_.probe->fenced.fetch_add(1, std::memory_order_relaxed);
+      log_error("node_fenced",
+                {{"node", options_.member.name},
+                 {"advice", "others took its shards while it did not answer; it joins again"}});
       published_incarnation_ = 0;
       published_version_ = -1;
       options_.on_view(ClusterView{});
@@ -129,9 +142,11 @@ void membership_state::carry_out(member_wishes wishes) {
   }
   auto decide = [this](auto command) {
     ask<ClusterView>(
-        std::move(command), [this](const ClusterView& view) { learned(view); },
+        std::move(command), [this](const ClusterView& view) { changed(view); },
         [this](ec code) { member_->command_failed(code, options_.boot_clock()); });
   };
+  if (wishes.change)
+    decide(std::move(*wishes.change));
   for (auto& dead : wishes.declare) {
     options_.probe->declared_dead.fetch_add(1, std::memory_order_relaxed);
     log_warn("node_missed", {{"node", dead.name()}, {"incarnation", dead.incarnation()}});
@@ -162,12 +177,6 @@ void membership_state::renew(v1::RenewLease command) {
         renewing_ = false;
         options_.probe->renewals_failed.fetch_add(1, std::memory_order_relaxed);
         member_->renew_failed(code, options_.boot_clock());
-        if (!member_->is_member()) {
-          options_.probe->fenced.fetch_add(1, std::memory_order_relaxed);
-          log_error("node_fenced",
-                    {{"node", options_.member.name},
-                     {"advice", "others took its shards while it did not answer; it joins again"}});
-        }
         publish();
       });
 }
@@ -206,15 +215,7 @@ caf::result<Done> membership_state::leave(const LeaveCluster& command) {
   leave_by_us_ = leaving_ ? std::min(leave_by_us_, by_us) : by_us;
   if (!leaving_) {
     leaving_ = true;
-    v1::ChangeNodeState change;
-    change.set_name(options_.member.name);
-    change.set_incarnation(member_->incarnation());
-    change.set_state(v1::NODE_STATE_LEAVING);
-    ask<ClusterView>(
-        std::move(change), [this](const ClusterView& view) { learned(view); },
-        [](ec code) {
-          log_warn("leave_failed", {{"error", to_string(code)}});
-        });
+    member_->leave();
   }
   return promise;
 }

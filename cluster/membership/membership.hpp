@@ -45,6 +45,8 @@ struct membership_options {
   /// Told of each view that is new, and of one without nodes when this node was fenced. Called on
   /// the membership's thread.
   std::function<void(const ClusterView&)> on_view;
+  /// Told when this node changed the tables: others need not wait for their next renewal to see it.
+  std::function<void(std::int64_t version)> on_change;
 };
 
 class membership_state {
@@ -72,6 +74,7 @@ private:
   void renew(v1::RenewLease command);
   void join_again();
   void learned(const ClusterView& view);
+  void changed(const ClusterView& view);
   void publish();
   void carry_out(member_wishes wishes);
   void check_left();
@@ -85,7 +88,6 @@ private:
   std::int64_t published_incarnation_ = 0;
   bool renewing_ = false;
   bool joining_ = false;
-  bool deciding_ = false; // a leader's command is on its way
   bool lapsed_ = false;
   bool leaving_ = false;
   std::int64_t leave_by_us_ = 0;

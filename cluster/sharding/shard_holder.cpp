@@ -87,7 +87,6 @@ void shard_holder::update(int shard, held& one, const v1::Shard& row, const v1::
       changes.push_back({kind::close, shard, one.epoch, {}, 0});
     set_phase(one, shard_phase::owned);
     one.epoch = row.epoch();
-    one.target.clear();
     changes.push_back({kind::open, shard, one.epoch, {}, 0});
   }
   aim(shard, one, row, view, now_us, changes);
@@ -122,7 +121,7 @@ std::vector<shard_change> shard_holder::fence() {
       set_phase(shards_[i], shard_phase::absent);
     }
   fenced_incarnation_ = std::max(fenced_incarnation_, incarnation_);
-  version_ = -1;
+  incarnation_ = 0;
   return changes;
 }
 
@@ -194,6 +193,8 @@ bool shard_holder::serves(int shard, std::int64_t epoch) const {
   return one != nullptr && epoch == one->epoch
          && (one->phase == shard_phase::owned || one->phase == shard_phase::leaving);
 }
+
+std::int64_t shard_holder::incarnation() const { return incarnation_; }
 
 int shard_holder::count() const { return count_; }
 

@@ -67,6 +67,9 @@ public:
   std::int64_t epoch(int shard) const;
   /// Whether a request with this epoch may come in now.
   bool serves(int shard, std::int64_t epoch) const;
+  /// Whose shards these are; 0: it was fenced, or has seen no view yet. A lease of another
+  /// incarnation is none for them.
+  std::int64_t incarnation() const;
   int count() const;  // not absent
   int moving() const; // leaving, frozen or handing
 

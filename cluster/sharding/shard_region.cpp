@@ -62,7 +62,7 @@ void shard_region_state::start(shard_region_options options) {
 const session_region_actor* shard_region_state::serving(int shard) const {
   const auto& region = regions_[static_cast<std::size_t>(shard)];
   bool serves = region && holder_.serves(shard, holder_.epoch(shard))
-                && options_.lease->holds(options_.boot_clock());
+                && options_.lease->holds(options_.boot_clock(), holder_.incarnation());
   return serves ? &region : nullptr;
 }
 

@@ -16,8 +16,8 @@ constexpr int shards_max = 65'536;
 constexpr std::int64_t lease_ms_max = 3'600'000;
 
 std::int64_t us_of(std::int64_t ms) {
-  if (ms < 0 || ms > lease_ms_max)
-    throw failure(ec::invalid_argument, "a lease lasts at most an hour");
+  if (ms < 1 || ms > lease_ms_max)
+    throw failure(ec::invalid_argument, "a lease lasts from a millisecond to an hour");
   return ms * 1'000;
 }
 
@@ -33,16 +33,42 @@ bool may_own(const v1::Node& node) {
   return std::find(node.roles().begin(), node.roles().end(), "session") != node.roles().end();
 }
 
+bool may_get(const v1::Node& node, const std::string& name, std::int64_t incarnation) {
+  return node.name() == name && node.incarnation() == incarnation
+         && node.state() == v1::NODE_STATE_UP && may_own(node);
+}
+
+/// They are in order of their ids.
+const v1::Shard* find_shard(const std::vector<v1::Shard>& shards, int id) {
+  auto found = std::lower_bound(shards.begin(), shards.end(), id,
+                                [](const v1::Shard& x, int wanted) { return x.id() < wanted; });
+  return found == shards.end() || found->id() != id ? nullptr : &*found;
+}
+
 /// A transaction on the tables: what is read once, and written at its end if it changed.
 struct session {
   explicit session(cluster_repository& tables, bool lock = true) :
-      repository(tables), now_us(tables.now_us()), state(tables.state(lock)) {}
+      repository(tables), locked(lock), state(tables.state(lock)), now_us(tables.now_us()) {}
 
   v1::ClusterView view(std::int64_t known_version) {
     if (changed)
       ++state.version;
     if (changed || led)
       repository.put_state(state);
+    auto out = read(known_version);
+    // Without the lock another transaction may change the tables between two questions: then they
+    // are asked again. What is mixed even then has the older version, and is replaced soon.
+    for (int again = 0; !locked && again < 3; ++again) {
+      auto now = repository.state(false);
+      if (now.version == state.version)
+        break;
+      state = now;
+      out = read(known_version);
+    }
+    return out;
+  }
+
+  v1::ClusterView read(std::int64_t known_version) const {
     v1::ClusterView out;
     out.set_cluster_id(state.cluster_id);
     out.set_version(state.version);
@@ -94,15 +120,29 @@ struct session {
   }
 
   cluster_repository& repository;
-  std::int64_t now_us;
+  bool locked;
   cluster_state state;
+  std::int64_t now_us;  // asked with the lock held: waiting for it took time
   bool changed = false; // what others must know
   bool led = false;
 };
 
-void refuse_taken_name(const v1::Node& there, const v1::Node& wanted, std::int64_t now_us) {
-  bool own = !wanted.identity().empty() && there.identity() == wanted.identity();
-  if (own || !is_live(there, now_us))
+/// By shard: everyone holds shards in this order, so that nobody waits for who waits for him.
+std::vector<v1::ShardAssignment>
+in_order(const google::protobuf::RepeatedPtrField<v1::ShardAssignment>& given) {
+  std::vector<v1::ShardAssignment> out{given.begin(), given.end()};
+  std::stable_sort(out.begin(), out.end(),
+                   [](const auto& a, const auto& b) { return a.shard() < b.shard(); });
+  return out;
+}
+
+/// A join that names the incarnation before it is refused once that was replaced: it is late, and
+/// the node that asked for it has joined meanwhile.
+void take_name(cluster_repository& tables, const v1::Node& there, const v1::Node& wanted,
+               std::int64_t now_us) {
+  bool own = !wanted.identity().empty() && there.identity() == wanted.identity()
+             && (wanted.incarnation() == 0 || wanted.incarnation() == there.incarnation());
+  if (own || !is_member(there) || tables.mark_dead(there.name(), there.incarnation(), now_us))
     return;
   throw failure(
       ec::conflict,
@@ -110,21 +150,20 @@ void refuse_taken_name(const v1::Node& there, const v1::Node& wanted, std::int64
                   "again in {} ms if it has just been killed",
                   there.name(),
                   there.address().empty() ? std::string{"another place"} : there.address(),
-                  (there.lease_until_us() - now_us) / 1'000 + 1));
+                  std::max<std::int64_t>(there.lease_until_us() - now_us, 0) / 1'000 + 1));
 }
 
 /// Nobody else is there to miss those whose lease ended, and no one to have their shards but this
 /// node.
 void start_alone(session& tx, const v1::Node& self) {
   auto nodes = tx.repository.nodes();
-  for (auto& other : nodes)
+  for (const auto& other : nodes)
     if (other.name() != self.name() && is_live(other, tx.now_us))
       return;
-  for (auto& other : nodes)
-    if (other.name() != self.name() && is_member(other)) {
-      other.set_state(v1::NODE_STATE_DEAD);
-      tx.repository.put_node(other);
-    }
+  for (const auto& other : nodes)
+    if (other.name() != self.name() && is_member(other)
+        && !tx.repository.mark_dead(other.name(), other.incarnation(), tx.now_us))
+      return; // it renewed its lease this moment
   if (!may_own(self))
     return;
   for (const auto& shard : tx.repository.shards())
@@ -147,7 +186,7 @@ v1::ClusterJoined join_cluster(cluster_repository& tables, const v1::JoinCluster
   }
   auto before = tables.find_node(wanted.name());
   if (before)
-    refuse_taken_name(*before, wanted, tx.now_us);
+    take_name(tables, *before, wanted, tx.now_us);
   v1::Node self = wanted;
   self.set_incarnation(before ? before->incarnation() + 1 : 1);
   self.set_state(v1::NODE_STATE_UP);
@@ -160,7 +199,8 @@ v1::ClusterJoined join_cluster(cluster_repository& tables, const v1::JoinCluster
   if (before && may_own(self))
     tables.take_over(self.name(), self.incarnation());
   start_alone(tx, self);
-  tx.lead(self.name(), self.incarnation(), us_of(command.leader_lease_ms()));
+  if (command.leader_lease_ms() != 0)
+    tx.lead(self.name(), self.incarnation(), us_of(command.leader_lease_ms()));
   tx.changed = true;
   v1::ClusterJoined out;
   *out.mutable_view() = tx.view(-1);
@@ -169,10 +209,10 @@ v1::ClusterJoined join_cluster(cluster_repository& tables, const v1::JoinCluster
 }
 
 v1::ClusterView renew_lease(cluster_repository& tables, const v1::RenewLease& command) {
-  session tx{tables, command.leader_lease_ms() > 0};
+  session tx{tables, command.leader_lease_ms() != 0};
   if (!tables.renew(command.name(), command.incarnation(), tx.now_us + us_of(command.lease_ms())))
     tx.need_member(command.name(), command.incarnation());
-  if (command.leader_lease_ms() > 0)
+  if (command.leader_lease_ms() != 0)
     tx.lead(command.name(), command.incarnation(), us_of(command.leader_lease_ms()));
   return tx.view(command.known_version());
 }
@@ -208,9 +248,19 @@ v1::Done report_suspicions(cluster_repository& tables, const v1::ReportSuspicion
   session tx{tables};
   tx.need_member(command.by(), command.incarnation());
   tables.erase_suspicions_by(command.by());
-  for (auto suspicion : command.suspicions()) {
-    suspicion.set_by(command.by());
-    tables.add_suspicion(suspicion);
+  for (const auto& node : tables.nodes()) {
+    if (node.name() == command.by() || !is_member(node))
+      continue;
+    v1::Suspicion wanted;
+    wanted.set_by(command.by());
+    wanted.set_node(node.name());
+    wanted.set_incarnation(node.incarnation());
+    bool named =
+        std::any_of(command.suspicions().begin(), command.suspicions().end(), [&](const auto& x) {
+          return x.node() == node.name() && x.incarnation() == node.incarnation();
+        });
+    if (named)
+      tables.add_suspicion(wanted);
   }
   return {};
 }
@@ -225,7 +275,7 @@ v1::ClusterView declare_dead(cluster_repository& tables, const v1::DeclareDead& 
   auto nodes = tables.nodes();
   auto live = [&](const std::string& name) {
     return std::any_of(nodes.begin(), nodes.end(), [&](const v1::Node& x) {
-      return x.name() == name && name != suspect->name() && is_live(x, tx.now_us);
+      return x.name() == name && is_live(x, tx.now_us); // which the suspect is not
     });
   };
   auto others =
@@ -234,9 +284,8 @@ v1::ClusterView declare_dead(cluster_repository& tables, const v1::DeclareDead& 
   auto missed_by = std::count_if(suspicions.begin(), suspicions.end(), [&](const auto& x) {
     return x.node() == suspect->name() && x.incarnation() == suspect->incarnation() && live(x.by());
   });
-  if (missed_by >= (others >= 2 ? 2 : 1)) {
-    suspect->set_state(v1::NODE_STATE_DEAD);
-    tables.put_node(*suspect);
+  if (missed_by >= (others >= 2 ? 2 : 1)
+      && tables.mark_dead(suspect->name(), suspect->incarnation(), tx.now_us)) {
     tables.erase_suspicions_by(suspect->name());
     tables.erase_suspicions_of(suspect->name());
     tx.changed = true;
@@ -249,18 +298,16 @@ v1::ClusterView assign_shards(cluster_repository& tables, const v1::AssignShards
   tx.need_leader(command.leader());
   auto nodes = tables.nodes();
   auto shards = tables.shards();
-  auto member = [&](const std::string& name, std::int64_t incarnation) {
-    return std::any_of(nodes.begin(), nodes.end(), [&](const v1::Node& x) {
-      return x.name() == name && x.incarnation() == incarnation && is_member(x);
-    });
-  };
-  for (const auto& x : command.assignments()) {
-    auto there = std::find_if(shards.begin(), shards.end(),
-                              [&](const v1::Shard& shard) { return shard.id() == x.shard(); });
-    if (there == shards.end() || member(there->owner(), there->incarnation())
-        || !member(x.owner(), x.incarnation()))
-      continue;
-    tx.changed = tables.assign(x.shard(), x.epoch(), x.owner(), x.incarnation()) || tx.changed;
+  for (const auto& x : in_order(command.assignments())) {
+    const auto* there = find_shard(shards, x.shard());
+    auto owned = [&](const v1::Node& node) {
+      return is_member(node) && node.name() == there->owner()
+             && node.incarnation() == there->incarnation();
+    };
+    auto gets_it = [&](const v1::Node& node) { return may_get(node, x.owner(), x.incarnation()); };
+    if (there != nullptr && std::none_of(nodes.begin(), nodes.end(), owned)
+        && std::any_of(nodes.begin(), nodes.end(), gets_it))
+      tx.changed = tables.assign(x.shard(), x.epoch(), x.owner(), x.incarnation()) || tx.changed;
   }
   return tx.view(-1);
 }
@@ -268,26 +315,34 @@ v1::ClusterView assign_shards(cluster_repository& tables, const v1::AssignShards
 v1::ClusterView move_shards(cluster_repository& tables, const v1::MoveShards& command) {
   session tx{tables};
   tx.need_leader(command.leader());
-  for (const auto& x : command.moves())
-    tx.changed = tables.set_target(x.shard(), x.epoch(), x.owner()) || tx.changed;
+  auto nodes = tables.nodes();
+  auto shards = tables.shards();
+  for (const auto& x : in_order(command.moves())) {
+    const auto* there = find_shard(shards, x.shard());
+    if (there == nullptr || there->target() == x.owner() || there->owner() == x.owner())
+      continue;
+    auto gets_it = [&](const v1::Node& node) { return may_get(node, x.owner(), x.incarnation()); };
+    if (x.owner().empty() || std::any_of(nodes.begin(), nodes.end(), gets_it))
+      tx.changed = tables.set_target(x.shard(), x.epoch(), x.owner()) || tx.changed;
+  }
   return tx.view(-1);
 }
 
 v1::ClusterView hand_over_shards(cluster_repository& tables, const v1::HandOverShards& command) {
   session tx{tables};
-  tx.need_member(command.name(), command.incarnation());
+  auto self = tx.need_member(command.name(), command.incarnation());
+  auto nodes = tables.nodes();
   auto shards = tables.shards();
-  for (const auto& x : command.shards()) {
-    auto there = std::find_if(shards.begin(), shards.end(),
-                              [&](const v1::Shard& shard) { return shard.id() == x.shard(); });
-    if (there == shards.end() || there->owner() != command.name()
-        || there->incarnation() != command.incarnation() || there->epoch() != x.epoch()
-        || there->target() != x.owner())
+  for (const auto& x : in_order(command.shards())) {
+    const auto* there = find_shard(shards, x.shard());
+    if (there == nullptr || there->owner() != self.name()
+        || there->incarnation() != self.incarnation())
       continue;
-    auto target = tables.find_node(x.owner());
-    if (!target || target->state() != v1::NODE_STATE_UP || target->incarnation() != x.incarnation())
-      continue;
-    tx.changed = tables.assign(x.shard(), x.epoch(), x.owner(), x.incarnation()) || tx.changed;
+    // It may keep a shard it has frozen, whatever its target: under a new epoch.
+    bool keeps = x.owner() == self.name() && x.incarnation() == self.incarnation();
+    auto gets_it = [&](const v1::Node& node) { return may_get(node, x.owner(), x.incarnation()); };
+    if (keeps || (there->target() == x.owner() && std::any_of(nodes.begin(), nodes.end(), gets_it)))
+      tx.changed = tables.assign(x.shard(), x.epoch(), x.owner(), x.incarnation()) || tx.changed;
   }
   return tx.view(-1);
 }

@@ -3,6 +3,7 @@
 #include "messages/failure.hpp"
 #include "tests/support/actor_fixture.hpp"
 
+#include <caf/event_based_actor.hpp>
 #include <doctest/doctest.h>
 
 #include <deque>
@@ -27,6 +28,7 @@ struct script {
   std::vector<v1::HandOverShards> handed;
   std::deque<caf::error> hand_failures;
   int looked_again = 0;
+  ClusterView view; // as last shown
 };
 using script_ptr = std::shared_ptr<script>;
 
@@ -113,7 +115,7 @@ membership_actor::behavior_type one_membership(membership_actor::pointer, script
         script->handed.push_back(*x);
         if (auto err = next(script->hand_failures))
           return err;
-        return ClusterView{};
+        return script->view;
       },
       unused<Done, LeaveCluster>(),
       unused<ClusterView, GetCluster>(),
@@ -139,7 +141,7 @@ struct fixture : test::actor_fixture {
     options.holder.leave_limit_ms = 1'000;
     options.waiting_max = 3;
     options.probe = probe;
-    lease->set(1'000'000'000);
+    lease->set(1'000'000'000, 1);
     peer = system->spawn(one_peer, script_);
     region = troupe::spawn(host, shard_region, std::move(options));
     run();
@@ -171,7 +173,8 @@ struct fixture : test::actor_fixture {
     return out;
   }
   void show(v1::ClusterView news) {
-    caf::anon_send(region, ClusterView{std::move(news)});
+    script_->view = ClusterView{std::move(news)};
+    caf::anon_send(region, script_->view);
     run();
   }
   void link(const peer_actor& handle) {
@@ -304,7 +307,11 @@ TEST_CASE_FIXTURE(fixture, "a node whose lease ended passes nothing to its own s
   auto answer = post(conversation);
   CHECK(!answer->done);
   CHECK(script_->posts[mine].empty());
-  lease->set(boot_us + 60'000'000);
+  lease->set(boot_us + 60'000'000, 2); // joined anew, and not yet told of it
+  tick();
+  CHECK(!answer->done);
+  CHECK(script_->posts[mine].empty());
+  lease->set(boot_us + 60'000'000, 1);
   tick();
   CHECK(answer->done);
 }

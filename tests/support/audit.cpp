@@ -128,6 +128,7 @@ void check_messages(const std::string& folder, const std::vector<std::string>& c
                     const std::vector<acknowledged_message>& acknowledged, bool at_the_end,
                     load_log& log) {
   auto db = persistence::open_sqlite(folder + "/troupe.db", persistence::access::write);
+  persistence::unit_of_work snapshot{*db, persistence::access::read}; // nodes may go on writing
   std::map<std::string, conversation_count> counted;
   for (const auto& id : conversations) {
     counted[id] = count_messages(*db, id);

@@ -70,6 +70,11 @@ std::optional<int> cluster_nodes::stop(int i, std::chrono::milliseconds limit) {
   auto& m = members_.at(static_cast<std::size_t>(i));
   m.node->child().signal(SIGTERM);
   auto status = m.node->child().wait(limit);
+  if (status != 0) {
+    auto log = m.node->log();
+    std::fprintf(stderr, "node %s ended with %d:\n%s\n", name(i).c_str(), status.value_or(-1),
+                 log.substr(log.size() > 4'000 ? log.size() - 4'000 : 0).c_str());
+  }
   m.node.reset();
   return status;
 }
@@ -84,6 +89,15 @@ json cluster_nodes::ops(int i, const std::string& path, std::chrono::millisecond
   client.set_bearer_token_auth(node.token());
   auto answer = client.Get(path);
   return answer ? json::parse(answer->body, nullptr, false) : json(nullptr);
+}
+
+json cluster_nodes::row(int asked, const std::string& name) {
+  auto cluster = ops(asked, "/ops/v1/cluster");
+  if (cluster.is_object() && cluster.contains("nodes"))
+    for (auto& node : cluster["nodes"])
+      if (node["name"] == name)
+        return node;
+  return nullptr;
 }
 
 std::map<std::string, int> cluster_nodes::shards(int asked) {

@@ -5,7 +5,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include <csignal>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,6 +34,11 @@ public:
   void start(int i, const std::string& more = {});
   /// kill -9.
   void kill(int i);
+  /// SIGSTOP and SIGCONT.
+  void pause(int i) { (*this)[i].child().signal(SIGSTOP); }
+  void resume(int i) { (*this)[i].child().signal(SIGCONT); }
+  /// The row of the node `name` as node `asked` knows it; null if it does not.
+  nlohmann::json row(int asked, const std::string& name);
   /// SIGTERM; its exit status, or nothing when it did not end in time.
   std::optional<int> stop(int i, std::chrono::milliseconds limit = std::chrono::seconds{40});
 

@@ -130,6 +130,30 @@ TEST_CASE_FIXTURE(member_fixture, "any newer view that knows this node as gone f
   CHECK(!self.may_serve(now));
 }
 
+TEST_CASE_FIXTURE(member_fixture, "who is told to leave asks for it until the tables know") {
+  tick();
+  self.leave();
+  auto wishes = tick();
+  REQUIRE(wishes.change);
+  CHECK(wishes.change->name() == "a");
+  CHECK(wishes.change->incarnation() == 1);
+  CHECK(wishes.change->state() == v1::NODE_STATE_LEAVING);
+  CHECK(!tick().change);
+  self.command_failed(ec::store_unavailable, now);
+  now += 300 * ms;
+  CHECK(tick().change);
+  node(0).set_state(v1::NODE_STATE_LEAVING);
+  view.set_version(11);
+  self.viewed(read());
+  now += 300 * ms;
+  CHECK(!tick().change);
+  // Declared dead on its way out, it does not come back.
+  node(0).set_state(v1::NODE_STATE_DEAD);
+  view.set_version(12);
+  self.viewed(read());
+  CHECK(!tick().rejoin);
+}
+
 TEST_CASE_FIXTURE(member_fixture, "a node that is leaving is a member still") {
   node(0).set_state(v1::NODE_STATE_LEAVING);
   view.set_version(11);

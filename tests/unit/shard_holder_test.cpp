@@ -194,7 +194,9 @@ TEST_CASE_FIXTURE(fixture, "a shard that was not handed over is handed over agai
   holder.hand_failed(0);
   CHECK(told(holder.tick(now)) == "hand 0@1 to b/5");
   CHECK(told(holder.tick(now)).empty());
-  now += 1'000 * ms; // no answer came at all
+  now += 999 * ms;
+  CHECK(told(holder.tick(now)).empty());
+  now += 1 * ms; // no answer came at all
   CHECK(told(holder.tick(now)) == "hand 0@1 to b/5");
   holder.hand_failed(1); // is not on its way
   holder.hand_failed(-1);
@@ -246,7 +248,9 @@ TEST_CASE_FIXTURE(fixture, "a fence closes everything, and no view of before ope
   holder.quiet(0, now);
   auto late = there.view;
   late.set_version(late.version() + 1);
+  CHECK(holder.incarnation() == 1);
   CHECK(told(holder.fence()) == "close 0@1, close 1@1, close 2@1, close 3@1");
+  CHECK(holder.incarnation() == 0);
   CHECK(holder.count() == 0);
   CHECK(holder.moving() == 0);
   CHECK(told(holder.fence()).empty());
@@ -254,6 +258,7 @@ TEST_CASE_FIXTURE(fixture, "a fence closes everything, and no view of before ope
   there.view.mutable_nodes(0)->set_incarnation(2);
   there.give(1, "a", 2, 2);
   CHECK(apply(2) == "open 1@2");
+  CHECK(holder.incarnation() == 2);
 }
 
 TEST_CASE_FIXTURE(fixture, "a target that is this node itself is none") {
