@@ -76,12 +76,15 @@ void membership_state::learned(const ClusterView& view) {
   publish();
 }
 
-// The answer to a command of this node's own.
+// The answer to a command of this node's own. It may have seen what it changed already; the others
+// are told of it all the same.
 void membership_state::changed(const ClusterView& view) {
-  bool news = view->version() > member_->view().version();
   learned(view);
-  if (news && options_.on_change)
-    options_.on_change(view->version());
+  if (view->version() <= told_version_)
+    return;
+  told_version_ = view->version();
+  if (options_.on_change)
+    options_.on_change(told_version_);
 }
 
 // Tells of what is new; of a fence at once.

@@ -85,6 +85,7 @@ private:
   membership_options options_;
   std::unique_ptr<member> member_;
   std::int64_t published_version_ = -1;
+  std::int64_t told_version_ = -1; // to others
   std::int64_t published_incarnation_ = 0;
   bool renewing_ = false;
   bool joining_ = false;
