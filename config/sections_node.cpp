@@ -86,7 +86,7 @@ section_info store_table() {
       .allowed({"sqlite", "postgresql"})
       .key("url", &s::url,
            "SQLite: a file; empty: troupe.db in node.data_dir. PostgreSQL: "
-           "postgresql://user:password@host/db.")
+           "postgresql://user:password@host:5432/database, or key=value pairs as libpq has them.")
       .secret(secrecy::url)
       .number("readers", &s::readers, "threads", 1, 64, "For reading, one connection each.")
       .number("commit_delay_ms", &s::commit_delay_ms, "ms", 0, 1'000,
