@@ -9,6 +9,7 @@
 #include <caf/actor.hpp>
 #include <caf/actor_cast.hpp>
 #include <caf/exit_reason.hpp>
+#include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
 #include <unistd.h>
 
@@ -59,6 +60,16 @@ void stop_actor(const Handle& handle) {
     caf::anon_send_exit(caf::actor_cast<caf::actor>(handle), caf::exit_reason::user_shutdown);
 }
 
+/// Returns once it has ended: what its state uses may go then.
+template <class Handle>
+void end_actor(caf::actor_system& system, const Handle& handle) {
+  if (!handle)
+    return;
+  caf::scoped_actor self{system};
+  stop_actor(handle);
+  self->wait_for(handle);
+}
+
 template <class Handle>
 void let_go(Handle& handle) {
   Handle none;
@@ -105,8 +116,8 @@ node::parts::~parts() {
   stop_actor(service);
   stop_actor(region);
   stop_actor(queries);
-  stop_actor(upstream);
-  stop_actor(http_actor);
+  end_actor(*system, upstream); // it calls into the shards
+  end_actor(*system, http_actor);
   close_upstreams();
   if (http)
     http->stop();

@@ -20,8 +20,7 @@
 #include "gateway/server/gateway.hpp"
 #include "gateway/upstream/resolver.hpp"
 #include "messages/log.hpp"
-#include "persistence/migration.hpp"
-#include "persistence/soci/sqlite.hpp"
+#include "persistence/open.hpp"
 
 #include <boost/asio/post.hpp>
 #include <fmt/format.h>
@@ -32,17 +31,10 @@ namespace troupe {
 
 namespace {
 
-std::string database_path(const config::node_config& config) {
-  return config.store.url.empty() ? config.node.data_dir + "/troupe.db" : config.store.url;
-}
-
 persistence::database_factory_ptr open_database(const config::node_config& config) {
   try {
-    auto factory = persistence::make_sqlite_factory(database_path(config));
-    auto connection = factory->open(persistence::access::write);
-    persistence::migrate_options options;
-    options.now_us = system_clock()->now_us();
-    for (auto version : persistence::migrate(*connection, options))
+    auto factory = persistence::make_database_factory(config);
+    for (auto version : persistence::prepare_database(*factory, system_clock()->now_us()))
       log_info("database_migrated", {{"version", version}});
     return factory;
   } catch (const persistence::failure& e) {

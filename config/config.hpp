@@ -76,7 +76,7 @@ struct ops_section {
 /// `store:`
 struct store_section {
   std::string backend = "sqlite";
-  std::string url;                  // secret; empty: troupe.db in the data folder
+  std::string url;                  // secret; empty: SQLite's troupe.db in the data folder
   std::int64_t readers = 2;         // worker threads, one connection each
   std::int64_t commit_delay_ms = 5; // how long a commit gathers writes
   std::int64_t commit_rows_max = 512;

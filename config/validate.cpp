@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 
 namespace troupe::config {
 
@@ -23,6 +24,7 @@ public:
           check_key(key, i, key_path(s, i, key));
     check_cluster();
     check_gateway();
+    check_store();
     check_upstreams();
     check_sessions();
     check_channels();
@@ -110,6 +112,22 @@ private:
       complain("ops.listen", fmt::format("is the same as gateway.listen, {}", g.listen));
     if (g.static_dir.find('\0') != std::string::npos)
       complain("gateway.static_dir", "contains a zero byte");
+  }
+
+  /// The texts say nothing of the URL: it holds a password.
+  void check_store() {
+    const auto& [backend, url] = std::tie(config_.store.backend, config_.store.url);
+    auto at_server = url.starts_with("postgresql://") || url.starts_with("postgres://");
+    auto scheme = url.find("://");
+    if (backend == "sqlite" && scheme != std::string::npos && !url.starts_with("sqlite://"))
+      complain("store.url", at_server ? "is of PostgreSQL; set store.backend to postgresql"
+                                      : "is no file; SQLite has a path, or nothing");
+    if (backend == "postgresql" && url.empty())
+      complain("store.url", "is needed, such as postgresql://user:password@host:5432/database");
+    else if (backend == "postgresql" && !at_server
+             && (scheme != std::string::npos || url.find('=') == std::string::npos))
+      complain("store.url", "is not of PostgreSQL; expects "
+                            "postgresql://user:password@host:5432/database, or key=value pairs");
   }
 
   void check_upstreams() {

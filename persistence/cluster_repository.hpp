@@ -29,8 +29,10 @@ public:
   /// The database's clock, in UTC microseconds: the same for every node.
   virtual std::int64_t now_us() = 0;
 
-  /// With `lock`, no other transaction reads it so until this one ends.
+  /// With `lock`, no other transaction reads it so until this one ends: also while there is none
+  /// yet.
   virtual cluster_state state(bool lock) = 0;
+  /// Within a transaction that locked it.
   virtual void put_state(const cluster_state& state) = 0;
 
   /// In order of their names.

@@ -35,6 +35,9 @@ public:
   virtual std::string_view dialect() const = 0;
   /// False: a statement that changes the schema commits by itself.
   virtual bool transactional_ddl() const = 0;
+  /// From here until the transaction ends, no other one is between `lock` and its end.
+  virtual void lock() = 0;
+  /// Makes the table of migrations, if it is missing.
   virtual void prepare() = 0;
   /// In order of version; empty for a new database.
   virtual std::vector<applied_migration> applied() = 0;

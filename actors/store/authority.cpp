@@ -4,23 +4,19 @@
 
 namespace troupe {
 
-using persistence::damage;
-
 template <class Command, class Answer>
 caf::result<payload<Answer>> authority_state::run(const payload<Command>& command,
                                                   Answer (*work)(persistence::cluster_repository&,
                                                                  const Command&),
                                                   persistence::access mode) {
   try {
-    auto& db = connection.open(self->clock().now());
-    persistence::unit_of_work unit{db, mode};
-    auto answer = work(db.cluster(), *command);
-    unit.commit();
-    return payload<Answer>{std::move(answer)};
+    return connection.use(self->clock(), [&](persistence::database& db) {
+      persistence::unit_of_work unit{db, mode};
+      auto answer = work(db.cluster(), *command);
+      unit.commit();
+      return payload<Answer>{std::move(answer)};
+    });
   } catch (const persistence::failure& error) {
-    // A refusal is an answer; everything else is the database's.
-    if (error.hurt != damage::none || error.code == ec::store_unavailable)
-      connection.note(error);
     return make_error(error.code, error.what());
   }
 }

@@ -26,7 +26,27 @@ public:
   /// A command failed: the connection goes if the failure hurt it. Logged.
   void note(const persistence::failure& error);
 
+  /// Gives `work` the connection for one whole transaction, and runs it again, a bounded number of
+  /// times, when that left nothing behind and may succeed at once. Throws what it threw last;
+  /// whatever is no refusal has been noted.
+  template <class Work>
+  auto use(caf::actor_clock& clock, Work&& work) {
+    for (int left = attempts_max;;) {
+      try {
+        return work(open(clock.now()));
+      } catch (const persistence::failure& error) {
+        if (persistence::is_refusal(error))
+          throw;
+        note(error);
+        if (!error.again || --left == 0)
+          throw;
+      }
+    }
+  }
+
 private:
+  static constexpr int attempts_max = 4;
+
   persistence::database_factory_ptr factory_;
   persistence::access mode_ = persistence::access::read;
   std::unique_ptr<persistence::database> db_;

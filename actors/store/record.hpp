@@ -14,8 +14,9 @@ namespace troupe {
 /// Thread-safe: the writing worker notes, the store reads.
 class write_record {
 public:
-  write_record(std::shared_ptr<std::atomic<bool>> writable,
-               std::shared_ptr<std::atomic<std::uint64_t>> fenced) :
+  explicit write_record(std::shared_ptr<std::atomic<bool>> writable,
+                        std::shared_ptr<std::atomic<std::uint64_t>> fenced =
+                            std::make_shared<std::atomic<std::uint64_t>>(0)) :
       writable_(std::move(writable)), fenced_(std::move(fenced)) {}
 
   /// A transaction was committed. 0: the database was reached, and refused what it was told.

@@ -40,7 +40,7 @@ Done store_worker_state::run(const store_batch_ptr& batch) {
 
 void store_worker_state::note_written(const store_batch& batch) {
   auto done = std::count_if(batch.jobs.begin(), batch.jobs.end(),
-                            [](const store_job& job) { return job.rows > 0; });
+                            [](const store_job& job) { return !job.refused; });
   if (options.record->wrote(done))
     log_info("store_writable_again", {{"database", options.factory->location()}});
 }
@@ -57,6 +57,7 @@ namespace {
 /// Throws when the whole transaction is lost.
 void write_one(persistence::database& db, store_job& job, const persistence::command_env& env,
                bool alone, write_record& record) {
+  job.refused = false;
   if (!alone)
     db.set_savepoint();
   try {
@@ -77,12 +78,8 @@ void write_one(persistence::database& db, store_job& job, const persistence::com
     job.answer =
         caf::make_message(make_error(ec::internal, "the command failed; it is in the log"));
   }
-  job.rows = 0;
+  job.refused = true;
   db.rollback_savepoint();
-}
-
-bool is_refusal(const failure& error) {
-  return error.hurt == damage::none && error.code != ec::store_unavailable;
 }
 
 } // namespace
@@ -90,24 +87,26 @@ bool is_refusal(const failure& error) {
 void store_worker_state::write_all(store_batch& batch) {
   persistence::command_env env{options.clock->now_us()};
   bool alone = batch.jobs.size() == 1;
+  // Shards are held in their order, by every group of every node and by who moves them: nobody
+  // waits for who waits for him. Commands of one conversation stay as they came.
+  std::stable_sort(batch.jobs.begin(), batch.jobs.end(),
+                   [](const store_job& a, const store_job& b) { return a.shard < b.shard; });
   try {
-    auto& connected = connection.open(self->clock().now());
-    {
+    connection.use(self->clock(), [&](persistence::database& connected) {
       persistence::unit_of_work unit{connected, access::write};
       for (auto& job : batch.jobs)
         write_one(connected, job, env, alone, *options.record);
       unit.commit();
-    }
+    });
     note_written(batch);
     for (auto& job : batch.jobs)
       job.reply(self->context());
   } catch (const failure& error) {
-    if (alone && is_refusal(error)) {
+    if (alone && persistence::is_refusal(error)) {
       note_written({});
       batch.jobs.front().refuse(make_error(error.code, error.what()), self->context());
       return;
     }
-    connection.note(error);
     fail_rest(batch, error);
   } catch (const std::exception& error) {
     log_error("store_command_threw", {{"error", error.what()}});
@@ -119,14 +118,13 @@ void store_worker_state::read_all(store_batch& batch) {
   persistence::command_env env{options.clock->now_us()};
   for (auto& job : batch.jobs) {
     try {
-      auto& connected = connection.open(self->clock().now());
-      persistence::unit_of_work unit{connected, access::read};
-      job.answer = job.work(connected, env);
-      unit.commit();
+      connection.use(self->clock(), [&](persistence::database& connected) {
+        persistence::unit_of_work unit{connected, access::read};
+        job.answer = job.work(connected, env);
+        unit.commit();
+      });
       job.reply(self->context());
     } catch (const failure& error) {
-      if (!is_refusal(error))
-        connection.note(error);
       job.refuse(make_error(error.code, error.what()), self->context());
     } catch (const std::exception& error) {
       log_error("store_query_threw", {{"error", error.what()}});

@@ -254,7 +254,9 @@ bool connection::take_hello(const v1::LinkHello& said) {
 
 void connection::take_beat(const v1::LinkBeat& beat) {
   if (beat.answer()) {
-    round_trip_us_ = std::max<std::int64_t>(now_us() - beat.sent_us(), 0);
+    // The other side may send back what this one never sent.
+    auto now = now_us();
+    round_trip_us_ = now - std::clamp(beat.sent_us(), std::int64_t{0}, now);
   } else {
     v1::LinkBeat answer;
     answer.set_sent_us(beat.sent_us());
@@ -287,7 +289,7 @@ void connection::make_outbox() {
       asio::post(io->context(), go);
   };
   out_ = std::make_shared<outbox>(of, wake);
-  out_->granted(std::max<std::int64_t>(peer_.credit_bytes(), 0));
+  out_->granted(peer_.credit_bytes());
 }
 
 void connection::beat_now() {

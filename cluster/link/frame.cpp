@@ -40,7 +40,7 @@ void append_frame(std::string& to, frame_kind kind, const google::protobuf::Mess
   *out++ = static_cast<std::uint8_t>(static_cast<std::uint32_t>(kind) << 3 | length_delimited);
   out = CodedOutputStream::WriteVarint32ToArray(size, out);
   out = message.SerializeWithCachedSizesToArray(out);
-  std::memcpy(out, more.data(), more.size());
+  more.copy(reinterpret_cast<char*>(out), more.size());
 }
 
 void append_varint_field(std::string& to, std::uint32_t number, std::uint64_t value) {

@@ -1,12 +1,14 @@
 #include "cluster/link/outbox.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace troupe::link {
 
 namespace {
 
-constexpr std::size_t kept_max = 1'048'576; // of a buffer's memory, once it is empty
+constexpr std::size_t kept_max = 1'048'576;                // of a buffer's memory, once it is empty
+constexpr std::int64_t credit_max = std::int64_t{1} << 40; // more would be no bound
 
 void emptied(std::string& buffer) {
   if (buffer.capacity() > kept_max)
@@ -96,8 +98,7 @@ outbox::result outbox::put(frame_kind kind, const google::protobuf::MessageLite&
 
 void outbox::granted(std::int64_t bytes) {
   std::unique_lock lock{mutex_};
-  if (bytes > 0)
-    credit_ += bytes;
+  credit_ = std::min(credit_ + std::clamp<std::int64_t>(bytes, 0, credit_max), credit_max);
   auto end = waiting_at_;
   while (credit_ > 0 && !sizes_.empty()) {
     credit_ -= static_cast<std::int64_t>(sizes_.front());

@@ -48,13 +48,27 @@ const v1::Shard* find_shard(const std::vector<v1::Shard>& shards, int id) {
 /// A transaction on the tables: what is read once, and written at its end if it changed.
 struct session {
   explicit session(cluster_repository& tables, bool lock = true) :
-      repository(tables), now_us(tables.now_us()), state(tables.state(lock)) {}
+      repository(tables), locked(lock), state(tables.state(lock)), now_us(tables.now_us()) {}
 
   v1::ClusterView view(std::int64_t known_version) {
     if (changed)
       ++state.version;
     if (changed || led)
       repository.put_state(state);
+    auto out = read(known_version);
+    // Without the lock another transaction may change the tables between two questions: then they
+    // are asked again. What is mixed even then has the older version, and is replaced soon.
+    for (int again = 0; !locked && again < 3; ++again) {
+      auto now = repository.state(false);
+      if (now.version == state.version)
+        break;
+      state = now;
+      out = read(known_version);
+    }
+    return out;
+  }
+
+  v1::ClusterView read(std::int64_t known_version) const {
     v1::ClusterView out;
     out.set_cluster_id(state.cluster_id);
     out.set_version(state.version);
@@ -106,11 +120,21 @@ struct session {
   }
 
   cluster_repository& repository;
-  std::int64_t now_us;
+  bool locked;
   cluster_state state;
+  std::int64_t now_us;  // asked with the lock held: waiting for it took time
   bool changed = false; // what others must know
   bool led = false;
 };
+
+/// By shard: everyone holds shards in this order, so that nobody waits for who waits for him.
+std::vector<v1::ShardAssignment>
+in_order(const google::protobuf::RepeatedPtrField<v1::ShardAssignment>& given) {
+  std::vector<v1::ShardAssignment> out{given.begin(), given.end()};
+  std::stable_sort(out.begin(), out.end(),
+                   [](const auto& a, const auto& b) { return a.shard() < b.shard(); });
+  return out;
+}
 
 /// A join that names the incarnation before it is refused once that was replaced: it is late, and
 /// the node that asked for it has joined meanwhile.
@@ -274,7 +298,7 @@ v1::ClusterView assign_shards(cluster_repository& tables, const v1::AssignShards
   tx.need_leader(command.leader());
   auto nodes = tables.nodes();
   auto shards = tables.shards();
-  for (const auto& x : command.assignments()) {
+  for (const auto& x : in_order(command.assignments())) {
     const auto* there = find_shard(shards, x.shard());
     auto owned = [&](const v1::Node& node) {
       return is_member(node) && node.name() == there->owner()
@@ -293,7 +317,7 @@ v1::ClusterView move_shards(cluster_repository& tables, const v1::MoveShards& co
   tx.need_leader(command.leader());
   auto nodes = tables.nodes();
   auto shards = tables.shards();
-  for (const auto& x : command.moves()) {
+  for (const auto& x : in_order(command.moves())) {
     const auto* there = find_shard(shards, x.shard());
     if (there == nullptr || there->target() == x.owner() || there->owner() == x.owner())
       continue;
@@ -309,7 +333,7 @@ v1::ClusterView hand_over_shards(cluster_repository& tables, const v1::HandOverS
   auto self = tx.need_member(command.name(), command.incarnation());
   auto nodes = tables.nodes();
   auto shards = tables.shards();
-  for (const auto& x : command.shards()) {
+  for (const auto& x : in_order(command.shards())) {
     const auto* there = find_shard(shards, x.shard());
     if (there == nullptr || there->owner() != self.name()
         || there->incarnation() != self.incarnation())

@@ -22,7 +22,7 @@ std::string body_of(v1::Node rest) {
   return pack(rest);
 }
 
-constexpr std::string_view node_kinds = "tiiit";
+constexpr std::string_view node_kinds = "tiiib";
 
 } // namespace
 
@@ -31,8 +31,13 @@ sql_cluster::sql_cluster(sql_session& sql) :
     state_("SELECT cluster_id, version, leader, leader_incarnation, leader_until_us "
            "FROM cluster_state WHERE id = 1"),
     state_locked_(state_ + std::string{sql.sql_dialect().hold_row()}),
+    first_state_(sql.sql_dialect().insert_new(
+        "cluster_state (id, cluster_id, version, leader, leader_incarnation, leader_until_us) "
+        "VALUES (1, '', 0, '', 0, 0)")),
     hold_epoch_("SELECT epoch FROM shards WHERE id = :id"
-                + std::string{sql.sql_dialect().share_row()}) {}
+                + std::string{sql.sql_dialect().share_row()}),
+    hold_shards_("SELECT id FROM shards WHERE owner = :owner ORDER BY id"
+                 + std::string{sql.sql_dialect().hold_row()}) {}
 
 std::int64_t sql_cluster::now_us() {
   std::int64_t out = 0;
@@ -41,23 +46,27 @@ std::int64_t sql_cluster::now_us() {
 }
 
 cluster_state sql_cluster::state(bool lock) {
-  cluster_state out;
-  sql_.each(lock ? state_locked_ : state_, "titii", [&](row_view row) {
-    out = {std::move(row.text(0)), row.number(1), std::move(row.text(2)), row.number(3),
-           row.number(4)};
-  });
-  return out;
+  std::optional<cluster_state> out;
+  auto read = [&] {
+    sql_.each(lock ? state_locked_ : state_, "titii", [&](row_view row) {
+      out = cluster_state{std::move(row.text(0)), row.number(1), std::move(row.text(2)),
+                          row.number(3), row.number(4)};
+    });
+  };
+  read();
+  if (!out && lock) {
+    // The first of all: a row that is not there cannot be held.
+    sql_.run(first_state_);
+    read();
+  }
+  return out.value_or(cluster_state{});
 }
 
 void sql_cluster::put_state(const cluster_state& x) {
-  if (sql_.run("UPDATE cluster_state SET cluster_id = :cluster, version = :version, "
-               "leader = :leader, leader_incarnation = :incarnation, leader_until_us = :until "
-               "WHERE id = 1",
-               x.cluster_id, x.version, x.leader, x.leader_incarnation, x.leader_until_us)
-      == 0)
-    sql_.run("INSERT INTO cluster_state (id, cluster_id, version, leader, leader_incarnation, "
-             "leader_until_us) VALUES (1, :cluster, :version, :leader, :incarnation, :until)",
-             x.cluster_id, x.version, x.leader, x.leader_incarnation, x.leader_until_us);
+  sql_.run("UPDATE cluster_state SET cluster_id = :cluster, version = :version, "
+           "leader = :leader, leader_incarnation = :incarnation, leader_until_us = :until "
+           "WHERE id = 1",
+           x.cluster_id, x.version, x.leader, x.leader_incarnation, x.leader_until_us);
 }
 
 std::vector<v1::Node> sql_cluster::nodes() {
@@ -158,6 +167,9 @@ bool sql_cluster::assign(int shard, std::int64_t epoch, std::string_view owner,
 }
 
 std::int64_t sql_cluster::take_over(std::string_view owner, std::int64_t incarnation) {
+  // In order of their ids, as everyone holds shards: nobody waits for who waits for him.
+  sql_.each(
+      hold_shards_, "i", [](row_view) {}, owner);
   return sql_.run("UPDATE shards SET incarnation = :incarnation, epoch = epoch + 1, target = '' "
                   "WHERE owner = :owner",
                   incarnation, owner);

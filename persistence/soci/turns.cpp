@@ -8,7 +8,7 @@ namespace {
 #define COLUMNS                                                                                    \
   "id, conversation_id, message_id, reply_id, status, step, attempts, created_us, finished_us, "   \
   "body"
-constexpr std::string_view kinds = "ttttiiiiit";
+constexpr std::string_view kinds = "ttttiiiiib";
 
 v1::Turn read(row_view row) {
   v1::Turn out;

@@ -1,8 +1,8 @@
 // What a link between two nodes costs on this machine, beside CAF's own: link_bench
 //
 // Two processes over loopback, plain. Prints `figure NAME VALUE UNIT` lines: messages of 200 bytes
-// that nobody answers, requests with 400 in flight, and one request after the other on an idle
-// link; first over Troupe's links, then over CAF's middleman.
+// that nobody answers, requests with 400 in flight, one request after the other on an idle link,
+// and what a stranger's header costs; first over Troupe's links, then over CAF's middleman.
 #include "cluster/link/links.hpp"
 #include "messages/log.hpp"
 #include "messages/system.hpp"
@@ -12,6 +12,9 @@
 #include <caf/io/middleman.hpp>
 #include <caf/scoped_actor.hpp>
 #include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -139,6 +142,37 @@ void measure(caf::actor_system& system, const peer_actor& to, const std::string&
   fmt::print("figure {}_envelopes_per_s {:.0f} 1/s\n", name, sent);
 }
 
+void tell_port(const std::string& file, int port) {
+  std::ofstream{file + ".part"} << port << std::endl;
+  std::rename((file + ".part").c_str(), file.c_str());
+}
+
+/// How much a process grows at most when a stranger sends it a header that announces 256 MB.
+void stranger_costs(pid_t pid, std::uint16_t port, const std::string& header,
+                    const std::string& name) {
+  auto highest = [pid] {
+    std::ifstream status{fmt::format("/proc/{}/status", pid)};
+    std::string word;
+    double kb = 0;
+    while (status >> word && word != "VmHWM:") {
+    }
+    status >> kb;
+    return kb;
+  };
+  auto before = highest();
+  auto fd = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in where{};
+  where.sin_family = AF_INET;
+  where.sin_port = htons(port);
+  where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (::connect(fd, reinterpret_cast<sockaddr*>(&where), sizeof where) != 0
+      || ::send(fd, header.data(), header.size(), MSG_NOSIGNAL) < 0)
+    std::abort();
+  std::this_thread::sleep_for(2s);
+  fmt::print("figure {}_stranger_grows_mb {:.1f} MB\n", name, (highest() - before) / 1'000);
+  ::close(fd);
+}
+
 // -- Troupe's links -------------------------------------------------------------------------------
 
 membership_actor::behavior_type membership(self_pointer<membership_actor, bench_state>) {
@@ -180,8 +214,9 @@ private:
   std::shared_ptr<link_listener> listener_;
 };
 
-int serve_links(const std::string& address) {
+int serve_links(const std::string& port_file, const std::string& address) {
   linked_node node{"a"};
+  tell_port(port_file, std::stoi(node.address().substr(node.address().rfind(':') + 1)));
   v1::ClusterView view;
   view.set_version(1);
   for (const auto* name : {"a", "b"}) {
@@ -198,10 +233,17 @@ int serve_links(const std::string& address) {
 
 void measure_links(const std::string& self_path) {
   auto* node = new linked_node{"b"}; // the process ends before it
-  test::process other{{self_path, "links", node->address()}, {}, "/dev/stderr"};
+  test::temp_dir dir;
+  auto port_file = dir.path() + "/port";
+  test::process other{{self_path, "links", port_file, node->address()}, {}, "/dev/stderr"};
   while (!node->peers->find("a"))
     std::this_thread::sleep_for(1ms);
   measure(node->system, node->peers->find("a"), "cluster");
+  std::uint16_t port = 0;
+  while (!(std::ifstream{port_file} >> port))
+    std::this_thread::sleep_for(1ms);
+  stranger_costs(other.pid(), port, std::string{"\x10\0\0\0", 4} + std::string(28, '\0'),
+                 "cluster");
 }
 
 // -- CAF's middleman ------------------------------------------------------------------------------
@@ -219,8 +261,7 @@ int serve_caf(const std::string& port_file) {
   auto port = system.middleman().publish(actor, 0, "127.0.0.1");
   if (!port)
     return 1;
-  std::ofstream{port_file + ".part"} << *port << std::endl;
-  std::rename((port_file + ".part").c_str(), port_file.c_str());
+  tell_port(port_file, *port);
   for (;;)
     std::this_thread::sleep_for(1s);
 }
@@ -238,6 +279,9 @@ void measure_caf(const std::string& self_path) {
   if (!actor)
     std::abort();
   measure(*system, *actor, "caf");
+  // A client's handshake, with the payload's length in its fifth to eighth byte.
+  stranger_costs(other.pid(), port, std::string{"\x01\0\0\0\x10\0\0\0", 8} + std::string(24, '\0'),
+                 "caf");
 }
 
 } // namespace
@@ -245,8 +289,8 @@ void measure_caf(const std::string& self_path) {
 int main(int argc, char** argv) {
   set_log_level(log_level::error);
   std::string role = argc > 2 ? argv[1] : "";
-  if (role == "links")
-    return serve_links(argv[2]);
+  if (role == "links" && argc > 3)
+    return serve_links(argv[2], argv[3]);
   if (role == "caf")
     return serve_caf(argv[2]);
   measure_links(argv[0]);

@@ -79,7 +79,7 @@ describe('a second node', () => {
     const { id } = (await api.post(root, {})).body;
     assert.match(await a.run('drain', 'b'), /b drains/);
     assert.equal(await b.ended, 0, b.output);
-    assert.equal((await row('b')).state, 'left');
+    await until('b to have left', async () => (await row('b')).state === 'left');
     assert.equal(await shardsOf('node1'), 1024);
     const answer = await api.post(`${root}/${id}/messages`, { content: 'still there?' });
     assert.equal(answer.body.status, 'finished');

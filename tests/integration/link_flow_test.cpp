@@ -265,6 +265,43 @@ TEST_CASE("events that the peer lost end the subscription, as if the turn had mo
   caf::anon_send_exit(sink, caf::exit_reason::user_shutdown);
 }
 
+TEST_CASE("a subscription that was not answered in time is given up at the peer as well") {
+  link_node a{"a"};
+  link_stranger b{a.port()};
+  REQUIRE(b.agree(link_hello("b")));
+  REQUIRE(a.linked("b"));
+  auto got = std::make_shared<reading>();
+  auto sink = troupe::spawn(a.host(), reader, got);
+  caf::scoped_actor self{a.system()};
+  auto request = subscribe_request();
+  request.set_limit_ms(50);
+  auto asked = self->request(a.handle("b"), 10s, RemoteRequest{request}, sink);
+  auto frame = b.read_past_beats();
+  REQUIRE(frame);
+  auto id = frame->request().id();
+  ec code = ec::none;
+  asked.receive([](const RemoteAnswer&) {}, [&](caf::error& e) { code = info(e).code; });
+  CHECK(code == ec::deadline_exceeded);
+  frame = b.read_past_beats();
+  REQUIRE(frame);
+  CHECK(frame->request().has_unsubscribe());
+  CHECK(frame->request().unsubscribe().turn_id() == "t");
+  CHECK(frame->request().subscription() == id);
+  CHECK(frame->request().id() == 0);
+  // What the peer sent before it knew reaches nobody.
+  v1::LinkFrame late;
+  late.mutable_events()->set_id(id);
+  *late.mutable_events()->mutable_events() = delta(1);
+  b.send(late);
+  b.send(late);
+  auto next = self->request(a.handle("b"), 10s, RemoteRequest{get_request("one")});
+  CHECK(b.read_past_beats());
+  CHECK(got->all().empty());
+  caf::anon_send_exit(sink, caf::exit_reason::user_shutdown);
+  CHECK(a.stop());
+  next.receive([](const RemoteAnswer&) {}, [](caf::error&) {});
+}
+
 TEST_CASE("a service that stalls holds up to what was granted, then requests are refused, and "
           "other links go on") {
   auto limits = quick_links();

@@ -194,10 +194,11 @@ TEST_CASE("views make links and end them: nodes that die, and this one joining a
   auto anew = a.row();
   anew.set_incarnation(2);
   a.view({anew, b.row()});
-  b.view({anew, b.row()});
+  // The other one learns of it by the hello, before any view.
   CHECK(eventually([&] {
-    return b.news().with(
-        [](auto& n) { return !n.linked.empty() && n.linked.back()->incarnation() == 2; });
+    return b.news().with([](auto& n) {
+      return n.linked.back()->incarnation() == 2 && n.lost.size() == 1 && n.looks == 1;
+    });
   }));
   CHECK(eventually([&] { return a.handle("b") != first; }));
   auto dead = b.row();
@@ -206,4 +207,15 @@ TEST_CASE("views make links and end them: nodes that die, and this one joining a
   CHECK(eventually([&] { return !a.state("b").has_value(); }));
   CHECK(!a.peers().find("b"));
   CHECK(eventually([&] { return b.state("a") && !b.state("a")->up(); }));
+}
+
+TEST_CASE("a node that is no member any more has no links, until it joins again") {
+  link_node a{"a"};
+  link_node b{"b"};
+  REQUIRE(join(a, b));
+  a.view({});
+  CHECK(eventually([&] { return !a.peers().find("b") && !a.state("b").has_value(); }));
+  CHECK(eventually([&] { return b.news().with([](auto& n) { return n.lost.size(); }) == 1; }));
+  REQUIRE(join(a, b));
+  CHECK(a.probe().links_made == 2);
 }

@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -203,4 +204,14 @@ TEST_CASE("answers that pile up far beyond the queue's bound are noticed") {
   for (int i = 0; i < 3; ++i)
     out.answer(1, answer);
   CHECK(out.overrun());
+}
+
+TEST_CASE("grants that make no sense do no harm") {
+  outbox out{limits, [] {}};
+  for (auto bytes :
+       {std::numeric_limits<std::int64_t>::max(), std::int64_t{-1},
+        std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()})
+    out.granted(bytes);
+  CHECK(out.request(request_of(1), 1, 1, 0) == outbox::result::put);
+  CHECK(taken(out).size() == 1);
 }
