@@ -6,6 +6,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 using namespace troupe;
 using namespace troupe::persistence;
 using namespace troupe::test;
@@ -59,7 +61,9 @@ public:
   twins(database& db, std::uint64_t seed) : db_(db), random_(seed) {}
 
   void step() {
-    memory.clock_us += random_.between(0, 700'000);
+    memory.clock_us += random_.between(0, 150'000);
+    if (const auto* row = memory.node_row(name()); row != nullptr && random_.chance(50))
+      memory.clock_us = std::max(memory.clock_us, row->lease_until_us()); // just when it ends
     switch (random_.below(10)) {
       case 0:
         return join();
