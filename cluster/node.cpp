@@ -9,6 +9,7 @@
 #include <caf/actor.hpp>
 #include <caf/actor_cast.hpp>
 #include <caf/exit_reason.hpp>
+#include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
 #include <unistd.h>
 
@@ -59,6 +60,16 @@ void stop_actor(const Handle& handle) {
     caf::anon_send_exit(caf::actor_cast<caf::actor>(handle), caf::exit_reason::user_shutdown);
 }
 
+/// Returns once it has ended: what its state uses may go then.
+template <class Handle>
+void end_actor(caf::actor_system& system, const Handle& handle) {
+  if (!handle)
+    return;
+  caf::scoped_actor self{system};
+  stop_actor(handle);
+  self->wait_for(handle);
+}
+
 template <class Handle>
 void let_go(Handle& handle) {
   Handle none;
@@ -75,6 +86,7 @@ void node::parts::drain() {
   auto limit = milliseconds{config.node.drain_limit_ms};
   auto deadline_us = system_clock()->now_us() + config.node.drain_limit_ms * 1'000;
   using gateway::ops::ask_blocking;
+  leave_cluster(deadline_us);
   if (http_actor) {
     v1::StopIngress stop;
     stop.set_deadline_us(deadline_us);
@@ -87,6 +99,8 @@ void node::parts::drain() {
   }
   if (ledger)
     ask_blocking<Done>(*system, ledger, milliseconds{5'000}, RecordUsage{}, true);
+  if (self.incarnation() != 0)
+    change_state(v1::NODE_STATE_LEFT);
   phase = v1::NODE_PHASE_STOPPED;
 }
 
@@ -97,9 +111,13 @@ node::parts::~parts() {
   stop_actor(guardian_handle);
   for (const auto& [name, handle] : channels)
     stop_actor(handle);
+  views->close();
+  stop_actor(links);
+  stop_actor(service);
   stop_actor(region);
-  stop_actor(upstream);
-  stop_actor(http_actor);
+  stop_actor(queries);
+  end_actor(*system, upstream); // it calls into the shards
+  end_actor(*system, http_actor);
   close_upstreams();
   if (http)
     http->stop();
@@ -109,11 +127,18 @@ node::parts::~parts() {
   stop_actor(tokenizer);
   stop_actor(ledger);
   stop_actor(keyring);
+  stop_actor(membership);
+  stop_actor(authority);
   stop_actor(store);
   let_go(guardian_handle);
   channels.clear();
   let_go(http_actor);
   let_go(region);
+  let_go(queries);
+  let_go(links);
+  let_go(service);
+  let_go(membership);
+  let_go(authority);
   let_go(upstream);
   let_go(outbox);
   let_go(router);
@@ -130,9 +155,12 @@ caf::expected<std::unique_ptr<node>> node::start(config::node_config config,
   try {
     auto made = std::make_unique<parts>(std::move(config), std::move(callbacks));
     made->start_actors();
+    made->join_cluster();
     made->start_gateway();
+    made->start_links();
     made->start_ops();
     made->start_guardian();
+    made->change_state(v1::NODE_STATE_UP); // where it serves is known only now: port 0 is any
     auto data_dir = made->config.node.data_dir;
     if (auto err = write_node_file(data_dir, {made->url, made->ops_url, ::getpid()}))
       return err;

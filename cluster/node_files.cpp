@@ -46,6 +46,26 @@ caf::error write_file(const std::string& path, const std::string& text, mode_t m
   return caf::none;
 }
 
+// A random text that is made at the first start, and read by the node's user only.
+caf::expected<std::string> load_or_make(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) {
+    auto token = random_hex(token_bytes);
+    if (auto err = write_file(path, token + "\n", 0600))
+      return err;
+    return token;
+  }
+  if ((status.st_mode & 077) != 0)
+    return make_error(ec::config_invalid,
+                      fmt::format("{} may be read by others; run: chmod 600 {}", path, path));
+  std::ifstream in{path};
+  std::string token;
+  if (!(in >> token) || token.size() < token_bytes)
+    return make_error(ec::config_invalid,
+                      fmt::format("{} is damaged; remove it and start the node again", path));
+  return token;
+}
+
 } // namespace
 
 caf::error prepare_data_dir(const std::string& data_dir) {
@@ -64,23 +84,11 @@ caf::error prepare_data_dir(const std::string& data_dir) {
 }
 
 caf::expected<std::string> load_or_make_token(const std::string& data_dir) {
-  auto path = token_path(data_dir);
-  struct stat status {};
-  if (::stat(path.c_str(), &status) != 0) {
-    auto token = random_hex(token_bytes);
-    if (auto err = write_file(path, token + "\n", 0600))
-      return err;
-    return token;
-  }
-  if ((status.st_mode & 077) != 0)
-    return make_error(ec::config_invalid,
-                      fmt::format("{} may be read by others; run: chmod 600 {}", path, path));
-  std::ifstream in{path};
-  std::string token;
-  if (!(in >> token) || token.size() < token_bytes)
-    return make_error(ec::config_invalid,
-                      fmt::format("{} holds no token; remove it and start the node again", path));
-  return token;
+  return load_or_make(token_path(data_dir));
+}
+
+caf::expected<std::string> load_or_make_identity(const std::string& data_dir) {
+  return load_or_make(data_dir + "/identity");
 }
 
 caf::error write_node_file(const std::string& data_dir, const node_file& file) {

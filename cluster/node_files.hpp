@@ -22,6 +22,10 @@ caf::error prepare_data_dir(const std::string& data_dir);
 /// first start. A file that others may read is refused.
 caf::expected<std::string> load_or_make_token(const std::string& data_dir);
 
+/// Who this data folder is to the cluster: the node that has it may take its name over at once when
+/// it starts again. `<data_dir>/identity`, as the token.
+caf::expected<std::string> load_or_make_identity(const std::string& data_dir);
+
 caf::error write_node_file(const std::string& data_dir, const node_file& file);
 /// `not_found` when no node runs there: the file is missing, or its process is gone.
 caf::expected<node_file> read_node_file(const std::string& data_dir);

@@ -64,6 +64,11 @@ gateway::ops::hooks node::parts::ops_hooks() {
   if (callbacks.show_config)
     hooks.config = [this] { return answer{nlohmann::json::parse(callbacks.show_config())}; };
   hooks.upstreams = [this] { return answer{upstream_status()}; };
+  hooks.cluster = [this] { return answer{cluster_status()}; };
+  hooks.shards = [this] { return answer{shard_status()}; };
+  hooks.elsewhere = [this](const std::string& name, const std::string& path, bool post) {
+    return report_of(name, path, post);
+  };
   hooks.drain = [this] {
     callbacks.stop("drain");
     return answer{nlohmann::json{{"draining", true}}};

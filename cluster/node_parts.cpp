@@ -9,9 +9,10 @@
 #include "actors/channels/outbox/outbox.hpp"
 #include "actors/model/router.hpp"
 #include "actors/model/routes.hpp"
-#include "actors/session/region.hpp"
+#include "actors/session/session.hpp"
 #include "actors/store/store.hpp"
 #include "actors/tokenizer/tokenizer.hpp"
+#include "cluster/cluster_metrics.hpp"
 #include "cluster/guardian.hpp"
 #include "cluster/node_files.hpp"
 #include "cluster/node_metrics.hpp"
@@ -19,8 +20,7 @@
 #include "gateway/server/gateway.hpp"
 #include "gateway/upstream/resolver.hpp"
 #include "messages/log.hpp"
-#include "persistence/migration.hpp"
-#include "persistence/soci/sqlite.hpp"
+#include "persistence/open.hpp"
 
 #include <boost/asio/post.hpp>
 #include <fmt/format.h>
@@ -31,17 +31,10 @@ namespace troupe {
 
 namespace {
 
-std::string database_path(const config::node_config& config) {
-  return config.store.url.empty() ? config.node.data_dir + "/troupe.db" : config.store.url;
-}
-
 persistence::database_factory_ptr open_database(const config::node_config& config) {
   try {
-    auto factory = persistence::make_sqlite_factory(database_path(config));
-    auto connection = factory->open(persistence::access::write);
-    persistence::migrate_options options;
-    options.now_us = system_clock()->now_us();
-    for (auto version : persistence::migrate(*connection, options))
+    auto factory = persistence::make_database_factory(config);
+    for (auto version : persistence::prepare_database(*factory, system_clock()->now_us()))
       log_info("database_migrated", {{"version", version}});
     return factory;
   } catch (const persistence::failure& e) {
@@ -101,6 +94,10 @@ node::parts::parts(config::node_config given, node_callbacks given_callbacks) :
   if (!secret)
     throw node_failure{secret.error()};
   token = *secret;
+  auto made = load_or_make_identity(config.node.data_dir);
+  if (!made)
+    throw node_failure{made.error()};
+  identity = *made;
   database = open_database(config);
   system.emplace(actor_config);
   host = {&*system, &actor_probes};
@@ -110,6 +107,7 @@ void node::parts::start_actors() {
   auto clock = system_clock();
   store_options storing{host, database, config.store, clock};
   store_writable = storing.writable;
+  fenced_writes = storing.fenced;
   store = troupe::spawn(host, troupe::store, std::move(storing));
   keyring =
       troupe::spawn(host, troupe::keyring, keyring_options{store, config.keys, clock, keys_fresh});
@@ -148,7 +146,7 @@ void node::parts::start_gateway() {
   sessions.split = [accounts = config.channels.onebot](const auto& to, const auto& answer) {
     return split_for_channel(accounts, to, answer);
   };
-  region = troupe::spawn(host, session_region, session_region_options{host, std::move(sessions)});
+  start_region(sessions);
   for (const auto& section : config.channels.onebot)
     channels["onebot/" + section.account] =
         troupe::spawn(host, onebot, onebot_options{section, region, outbox, system_clock(), host});
@@ -170,7 +168,9 @@ void node::parts::start_ops() {
       settings, ops_hooks(), actor_probes,
       std::vector<std::shared_ptr<prometheus::Collectable>>{
           std::make_shared<gateway::ops::gateway_metrics>(http_probe),
-          std::make_shared<node_metrics>(usage->counts(), kept)});
+          std::make_shared<node_metrics>(usage->counts(), kept),
+          std::make_shared<cluster_metrics>(member_probe, shards_probe, links_probe,
+                                            fenced_writes)});
   if (auto err = ops->start())
     throw node_failure{err};
   ops_url = ops->url();
@@ -188,7 +188,12 @@ void node::parts::start_guardian() {
   watch("model_router", router);
   watch("outbox", outbox);
   watch("upstream", upstream);
-  watch("session_region", region);
+  watch("shard_region", region);
+  watch("session_region", queries);
+  watch("authority", authority);
+  watch("membership", membership);
+  watch("links", links);
+  watch("peer_service", service);
   watch("gateway", http_actor);
   for (const auto& [name, handle] : channels)
     watch(name, handle);

@@ -1,7 +1,11 @@
 // What a node is made of. Only the composition root (cluster/node*.cpp) includes it.
 #pragma once
 
+#include "cluster/link/links.hpp"
+#include "cluster/membership/membership.hpp"
 #include "cluster/node.hpp"
+#include "cluster/sharding/shard_region.hpp"
+#include "cluster/view_relay.hpp"
 #include "gateway/ops/ops_server.hpp"
 #include "gateway/server/kept_answers.hpp"
 #include "gateway/server/probe.hpp"
@@ -11,6 +15,7 @@
 #include "messages/clock.hpp"
 #include "messages/freshness.hpp"
 #include "messages/interfaces.hpp"
+#include "messages/serving_lease.hpp"
 #include "messages/system.hpp"
 #include "persistence/database.hpp"
 
@@ -25,16 +30,31 @@
 namespace troupe {
 
 class usage_intake;
+struct session_options;
 
 struct node::parts {
   parts(config::node_config given, node_callbacks given_callbacks);
   ~parts();
 
-  // cluster/node.cpp: bringing up, in this order. Each throws `node_failure`.
+  // Bringing up, in this order. Each throws `node_failure`.
   void start_actors();
+  void join_cluster(); // cluster/node_cluster.cpp
   void start_gateway();
+  void start_links(); // cluster/node_cluster.cpp
   void start_ops();
   void start_guardian();
+
+  // cluster/node_cluster.cpp
+  void start_region(const session_options& sessions);
+  void change_state(v1::NodeState state);
+  void leave_cluster(std::int64_t deadline_us);
+  bool has_role(std::string_view role) const;
+  std::int64_t current_incarnation() const;
+  nlohmann::json cluster_status();
+  nlohmann::json shard_status();
+  v1::NodeReport report(const v1::GetNodeReport& query) const;
+  std::optional<gateway::ops::forwarded> report_of(const std::string& name, const std::string& path,
+                                                   bool post);
 
   // cluster/node_routes.cpp
   gateway::router make_routes();
@@ -65,6 +85,7 @@ struct node::parts {
   actor_host host;
   persistence::database_factory_ptr database;
   std::shared_ptr<const std::atomic<bool>> store_writable; // as its last write said
+  std::shared_ptr<const std::atomic<std::uint64_t>> fenced_writes;
   std::shared_ptr<usage_intake> usage;
   std::shared_ptr<freshness> keys_fresh = std::make_shared<freshness>();
   std::shared_ptr<freshness> routes_fresh = std::make_shared<freshness>();
@@ -76,8 +97,24 @@ struct node::parts {
   model_router_actor router;
   outbox_actor outbox;
   upstream_actor upstream;
-  session_region_actor region;
+  shard_region_actor region;
+  session_region_actor queries;                               // of conversations, without a session
   std::map<std::string, channel_actor, std::less<>> channels; // "onebot/<account>"
+  // The cluster.
+  std::shared_ptr<link_listener> listener;
+  std::string identity;
+  authority_actor authority;
+  membership_actor membership;
+  peer_actor service;
+  links_actor links;
+  std::shared_ptr<peer_table> peers = std::make_shared<peer_table>();
+  v1::Node self; // as the tables have it since it joined
+  std::shared_ptr<serving_lease> lease = std::make_shared<serving_lease>();
+  std::shared_ptr<view_relay> views = std::make_shared<view_relay>();
+  std::shared_ptr<membership_probe> member_probe = std::make_shared<membership_probe>();
+  std::shared_ptr<shard_probe> shards_probe = std::make_shared<shard_probe>();
+  std::shared_ptr<link_probe> links_probe = std::make_shared<link_probe>();
+
   gateway_actor http_actor;
   guardian_actor guardian_handle;
 

@@ -17,6 +17,23 @@ struct node_section {
   std::int64_t threads = 0; // of the actors' pool; 0: one a core, at least 2
 };
 
+/// `cluster:` how this node meets others.
+struct cluster_section {
+  std::string listen = "127.0.0.1:7400"; // for other nodes
+  std::string advertise;                 // where others reach it; empty: as listen says
+  std::string join;                      // a node to be reached before this one joins; empty: none
+  std::vector<std::string> roles = {"gateway", "session", "channel", "tools", "store", "scheduler"};
+  std::int64_t capacity = 1; // its weight in the placement of shards
+  std::string ca;            // PEM files of the node links; all empty: plain, on loopback only
+  std::string certificate;
+  std::string key;
+  std::int64_t lease_ms = 1'200;
+  std::int64_t suspect_ms = 600;
+  std::int64_t moves_max = 32;
+  std::int64_t leave_limit_ms = 5'000;
+  std::int64_t route_limit_ms = 15'000;
+};
+
 /// `log:`
 struct log_section {
   std::string level = "info";  // trace debug info warn error off
@@ -59,7 +76,7 @@ struct ops_section {
 /// `store:`
 struct store_section {
   std::string backend = "sqlite";
-  std::string url;                  // secret; empty: troupe.db in the data folder
+  std::string url;                  // secret; empty: SQLite's troupe.db in the data folder
   std::int64_t readers = 2;         // worker threads, one connection each
   std::int64_t commit_delay_ms = 5; // how long a commit gathers writes
   std::int64_t commit_rows_max = 512;
@@ -162,6 +179,7 @@ struct ledger_section {
 /// The whole of it.
 struct node_config {
   node_section node;
+  cluster_section cluster;
   log_section log;
   gateway_section gateway;
   ops_section ops;

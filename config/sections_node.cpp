@@ -1,4 +1,4 @@
-// The keys of `node:`, `log:`, `store:`, `keys:` and `ledger:`.
+// The keys of `node:`, `cluster:`, `log:`, `store:`, `keys:` and `ledger:`.
 #include "config/section_builder.hpp"
 
 namespace troupe::config {
@@ -9,13 +9,56 @@ section_info node_table() {
   using s = node_section;
   return section_builder<s>{"node", "Who this node is, and where it keeps its things.",
                             [](node_config& c, std::size_t) -> s& { return c.node; }}
-      .key("name", &s::name, "Its name: in logs, metrics and later in the cluster's table.")
+      .key("name", &s::name,
+           "Its name: in logs, metrics and the cluster's table; each node has its own.")
       .check(check_name)
       .key("data_dir", &s::data_dir, "Folder of the database and the token file; made if missing.")
       .number("drain_limit_ms", &s::drain_limit_ms, "ms", 1, 3'600'000,
               "How long a stop waits for running turns before it cuts them.")
       .number("threads", &s::threads, "threads", 0, 1'024,
               "Of the actors' pool; 0: one a core, at least 2.")
+      .done();
+}
+
+std::string check_role(std::string_view text) {
+  for (auto known : {"gateway", "session", "channel", "tools", "store", "scheduler"})
+    if (text == known)
+      return {};
+  return "expects gateway, session, channel, tools, store or scheduler";
+}
+
+std::string check_peer(std::string_view text) {
+  return text.empty() ? std::string{} : check_listen(text);
+}
+
+section_info cluster_table() {
+  using s = cluster_section;
+  return section_builder<s>{"cluster", "How this node meets others; see docs/operations.md.",
+                            [](node_config& c, std::size_t) -> s& { return c.cluster; }}
+      .key("listen", &s::listen,
+           "address:port for other nodes; a free port if 7400 is in use. Beyond loopback it needs "
+           "ca, certificate and key.")
+      .check(check_listen)
+      .key("advertise", &s::advertise, "address:port where others reach it; empty: as listen says.")
+      .check(check_peer)
+      .key("join", &s::join, "address:port of a node that must answer before this one joins.")
+      .check(check_peer)
+      .key("roles", &s::roles, "What it does: gateway, session, channel, tools, store, scheduler.")
+      .check(check_role)
+      .number("capacity", &s::capacity, "parts", 1, 1'000,
+              "A node of 2 gets twice the conversations of a node of 1.")
+      .key("ca", &s::ca, "PEM file of the cluster's own authority: `troupe cluster ca init`.")
+      .key("certificate", &s::certificate, "PEM file: `troupe cluster ca issue NODE`.")
+      .key("key", &s::key, "PEM file of its private key.")
+      .number("lease_ms", &s::lease_ms, "ms", 400, 60'000,
+              "A node that cannot renew its lease for so long is replaced; the same on all nodes.")
+      .number("suspect_ms", &s::suspect_ms, "ms", 200, 60'000,
+              "A peer that is silent for so long is suspected.")
+      .number("moves_max", &s::moves_max, "shards", 1, 1'024, "On their way between nodes at once.")
+      .number("leave_limit_ms", &s::leave_limit_ms, "ms", 0, 600'000,
+              "A shard that moves waits so long for running turns before it takes no new ones.")
+      .number("route_limit_ms", &s::route_limit_ms, "ms", 100, 600'000,
+              "A request waits so long for a conversation whose node is being replaced.")
       .done();
 }
 
@@ -39,9 +82,11 @@ section_info store_table() {
   using s = store_section;
   return section_builder<s>{"store", "The database: the authority for everything durable.",
                             [](node_config& c, std::size_t) -> s& { return c.store; }}
-      .key("backend", &s::backend, "The kind of database.")
-      .allowed({"sqlite"})
-      .key("url", &s::url, "SQLite: the file; empty: troupe.db in node.data_dir.")
+      .key("backend", &s::backend, "The kind of database. Nodes of several hosts need postgresql.")
+      .allowed({"sqlite", "postgresql"})
+      .key("url", &s::url,
+           "SQLite: a file; empty: troupe.db in node.data_dir. PostgreSQL: "
+           "postgresql://user:password@host:5432/database, or key=value pairs as libpq has them.")
       .secret(secrecy::url)
       .number("readers", &s::readers, "threads", 1, 64, "For reading, one connection each.")
       .number("commit_delay_ms", &s::commit_delay_ms, "ms", 0, 1'000,
@@ -82,6 +127,7 @@ section_info ledger_table() {
 
 void add_node_sections(std::vector<section_info>& all) {
   all.push_back(node_table());
+  all.push_back(cluster_table());
   all.push_back(log_table());
 }
 

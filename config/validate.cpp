@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 
 namespace troupe::config {
 
@@ -21,7 +22,9 @@ public:
       for (std::size_t i = 0; i < s.count(config_); ++i)
         for (const auto& key : s.keys)
           check_key(key, i, key_path(s, i, key));
+    check_cluster();
     check_gateway();
+    check_store();
     check_upstreams();
     check_sessions();
     check_channels();
@@ -67,6 +70,29 @@ private:
       complain(place, fmt::format("item {}, `{}`: {}", i, text, wrong));
   }
 
+  void check_cluster() {
+    const auto& c = config_.cluster;
+    bool any = !c.ca.empty() || !c.certificate.empty() || !c.key.empty();
+    bool all = !c.ca.empty() && !c.certificate.empty() && !c.key.empty();
+    if (any && !all)
+      complain("cluster.ca", "needs cluster.certificate and cluster.key as well; give all or none");
+    auto listen = parse_listen(c.listen);
+    if (!all && listen && !is_loopback(listen->host))
+      complain("cluster.listen",
+               fmt::format("{} is not loopback: node links beyond this machine need cluster.ca, "
+                           "cluster.certificate and cluster.key (`troupe cluster ca init`)",
+                           c.listen));
+    if (config_.store.backend == "sqlite" && listen && !is_loopback(listen->host))
+      complain("cluster.listen",
+               fmt::format("{} is not loopback, but SQLite serves the nodes of one machine only: a "
+                           "cluster over hosts needs a database server, see store.backend",
+                           c.listen));
+    if (c.roles.empty())
+      complain("cluster.roles", "a node needs at least one role");
+    if (c.suspect_ms < c.lease_ms / 4 || c.suspect_ms > c.lease_ms)
+      complain("cluster.suspect_ms", "expects a quarter of cluster.lease_ms up to all of it");
+  }
+
   void check_gateway() {
     const auto& g = config_.gateway;
     if (g.tls_certificate.empty() != g.tls_key.empty()) {
@@ -86,6 +112,22 @@ private:
       complain("ops.listen", fmt::format("is the same as gateway.listen, {}", g.listen));
     if (g.static_dir.find('\0') != std::string::npos)
       complain("gateway.static_dir", "contains a zero byte");
+  }
+
+  /// The texts say nothing of the URL: it holds a password.
+  void check_store() {
+    const auto& [backend, url] = std::tie(config_.store.backend, config_.store.url);
+    auto at_server = url.starts_with("postgresql://") || url.starts_with("postgres://");
+    auto scheme = url.find("://");
+    if (backend == "sqlite" && scheme != std::string::npos && !url.starts_with("sqlite://"))
+      complain("store.url", at_server ? "is of PostgreSQL; set store.backend to postgresql"
+                                      : "is no file; SQLite has a path, or nothing");
+    if (backend == "postgresql" && url.empty())
+      complain("store.url", "is needed, such as postgresql://user:password@host:5432/database");
+    else if (backend == "postgresql" && !at_server
+             && (scheme != std::string::npos || url.find('=') == std::string::npos))
+      complain("store.url", "is not of PostgreSQL; expects "
+                            "postgresql://user:password@host:5432/database, or key=value pairs");
   }
 
   void check_upstreams() {

@@ -13,7 +13,7 @@ constexpr std::string_view invalid = "invalid_request_error";
 constexpr std::string_view server = "server_error";
 constexpr std::string_view limit = "rate_limit_error";
 
-constexpr std::array<ec_info, 26> table{{
+constexpr std::array<ec_info, 28> table{{
     {ec::none, "none", 200, "", 0, false},
     {ec::invalid_argument, "invalid_argument", 400, invalid, 2, false},
     {ec::malformed_request, "malformed_request", 400, invalid, 2, false},
@@ -40,13 +40,15 @@ constexpr std::array<ec_info, 26> table{{
     {ec::unsupported, "unsupported", 501, invalid, 1, false},
     {ec::config_invalid, "config_invalid", 500, server, 2, false},
     {ec::internal, "internal_error", 500, server, 1, false},
+    {ec::not_owner, "not_owner", 503, server, 1, true},
+    {ec::fenced, "fenced", 503, server, 1, true},
 }};
 
 constexpr bool table_is_in_order() {
   for (std::size_t i = 0; i < table.size(); ++i)
     if (table[i].code != static_cast<ec>(i))
       return false;
-  return table.back().code == ec::internal;
+  return table.back().code == ec_last;
 }
 static_assert(table_is_in_order(), "the table needs one row for each code, in the enum's order");
 

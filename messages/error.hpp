@@ -41,7 +41,11 @@ enum class ec : std::uint8_t {
   unsupported,           // understood, but not done here
   config_invalid,        // the configuration is wrong
   internal,              // a bug: see the log
+  not_owner,             // the shard is at another node; look again
+  fenced,                // this node lost its lease: another one answers for it
 };
+
+inline constexpr ec ec_last = ec::fenced;
 
 /// What one code is to the outside.
 struct ec_info {

@@ -125,6 +125,63 @@ using session_region_actor = caf::typed_actor<
     // No new turn; answers when the running ones ended or the deadline passed.
     replies_to<DrainRegion>::with<Done>>;
 
+/// The tables that decide who is a member and who owns a shard. SQL on a connection of its own, so
+/// that leases are renewed however busy the store is. Each message is one transaction.
+using authority_actor = caf::typed_actor<
+    // `conflict` when another process has the name and its lease has not ended.
+    replies_to<JoinCluster>::with<ClusterJoined>,
+    // `fenced` when this incarnation was declared dead or replaced.
+    replies_to<RenewLease>::with<ClusterView>,
+    replies_to<ChangeNodeState>::with<ClusterView>,
+    replies_to<ReportSuspicions>::with<Done>,
+    // The leader's; `not_owner` when another one leads.
+    replies_to<DeclareDead>::with<ClusterView>,
+    replies_to<AssignShards>::with<ClusterView>,
+    replies_to<MoveShards>::with<ClusterView>,
+    // An owner's.
+    replies_to<HandOverShards>::with<ClusterView>,
+    replies_to<GetCluster>::with<ClusterView>>;
+
+/// Keeps this node's lease, tells who is a member, and decides for all when this node leads.
+using membership_actor = caf::typed_actor<
+    // From the links: a peer was heard, or is gone.
+    reacts_to<PeerSeen>,
+    reacts_to<PeerLost>,
+    // The tables changed: they are read now.
+    reacts_to<ShardsChanged>,
+    // From the shards' region: these have no session in memory any more, their targets may have
+    // them.
+    replies_to<HandOverShards>::with<ClusterView>,
+    // Hands everything over and leaves.
+    replies_to<LeaveCluster>::with<Done>,
+    // What this node knows now, without asking the tables.
+    replies_to<GetCluster>::with<ClusterView>>;
+
+/// What a node does for another. A link makes the other node's look like an actor of this one: its
+/// answers are the other's, or `deadline_exceeded`, or `not_owner` when the link broke meanwhile.
+using peer_actor = caf::typed_actor<
+    replies_to<RemoteRequest>::with<RemoteAnswer>,
+    // Of a subscription: its events go to the sink, which ends when there is a gap.
+    replies_to<RemoteRequest, turn_sink_actor>::with<RemoteAnswer>>;
+
+/// The links to all other nodes: one each, dialled by the node whose name comes first.
+using links_actor = caf::typed_actor<
+    // Who there is: dials those that are up, drops those that are not.
+    reacts_to<ClusterView>,
+    replies_to<GetLinks>::with<Links>>;
+
+/// The region of all shards: passes what is for a session on to the shard's region here, or to the
+/// node that owns it. Interface as the session region's, for whoever holds that.
+using shard_region_actor = session_region_actor::extend<
+    // News of the membership. A `ClusterView` without nodes: this node is fenced, everything ends.
+    reacts_to<ClusterView>,
+    // A link came up, or is gone.
+    reacts_to<PeerSeen, peer_actor>,
+    reacts_to<PeerLost>,
+    // For a session, from another node: `not_owner` unless the shard is here with this epoch.
+    replies_to<RemoteRequest>::with<RemoteAnswer>,
+    replies_to<RemoteRequest, turn_sink_actor>::with<RemoteAnswer>>;
+
 /// Chooses who serves a model, in which order.
 using model_router_actor = caf::typed_actor<
     // The upstreams for a model, best first; `model_not_found` if none serves it.
@@ -204,7 +261,12 @@ using gateway_actor = caf::typed_actor<
   X(channel_actor)                                                                                 \
   X(outbox_actor)                                                                                  \
   X(gateway_actor)                                                                                 \
-  X(guardian_actor)
+  X(guardian_actor)                                                                                \
+  X(authority_actor)                                                                               \
+  X(membership_actor)                                                                              \
+  X(peer_actor)                                                                                    \
+  X(links_actor)                                                                                   \
+  X(shard_region_actor)
 
 CAF_BEGIN_TYPE_ID_BLOCK(troupe, caf::first_custom_type_id)
 #define TROUPE_ID(Name) CAF_ADD_TYPE_ID(troupe, (troupe::Name))

@@ -5,6 +5,7 @@
 #include "messages/payload.hpp"
 #include "troupe/v1/account.pb.h"
 #include "troupe/v1/channel.pb.h"
+#include "troupe/v1/cluster.pb.h"
 #include "troupe/v1/common.pb.h"
 #include "troupe/v1/content.pb.h"
 #include "troupe/v1/conversation.pb.h"
@@ -90,7 +91,27 @@
   X(ConfigReloaded)                                                                                \
   X(ChildDied)                                                                                     \
   X(Tick)                                                                                          \
-  X(InboundHandled)
+  X(InboundHandled)                                                                                \
+  X(ClusterView)                                                                                   \
+  X(JoinCluster)                                                                                   \
+  X(ClusterJoined)                                                                                 \
+  X(RenewLease)                                                                                    \
+  X(ChangeNodeState)                                                                               \
+  X(ReportSuspicions)                                                                              \
+  X(DeclareDead)                                                                                   \
+  X(AssignShards)                                                                                  \
+  X(MoveShards)                                                                                    \
+  X(HandOverShards)                                                                                \
+  X(GetCluster)                                                                                    \
+  X(LeaveCluster)                                                                                  \
+  X(ShardsChanged)                                                                                 \
+  X(PeerSeen)                                                                                      \
+  X(PeerLost)                                                                                      \
+  X(RemoteRequest)                                                                                 \
+  X(RemoteAnswer)                                                                                  \
+  X(RemoteEvents)                                                                                  \
+  X(GetLinks)                                                                                      \
+  X(Links)
 
 namespace troupe {
 #define TROUPE_ALIAS(Name) using Name = payload<v1::Name>;

@@ -31,6 +31,7 @@ std::string from_hex(std::string_view hex) {
     return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
   };
   std::string out;
+  out.reserve(hex.size() / 2);
   for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
     auto high = value(hex[i]), low = value(hex[i + 1]);
     if (high < 0 || low < 0)

@@ -1,6 +1,7 @@
 // One connection to the database, and who opens them.
 #pragma once
 
+#include "persistence/cluster_repository.hpp"
 #include "persistence/failure.hpp"
 #include "persistence/repositories.hpp"
 
@@ -34,6 +35,9 @@ public:
   virtual std::string_view dialect() const = 0;
   /// False: a statement that changes the schema commits by itself.
   virtual bool transactional_ddl() const = 0;
+  /// From here until the transaction ends, no other one is between `lock` and its end.
+  virtual void lock() = 0;
+  /// Makes the table of migrations, if it is missing.
   virtual void prepare() = 0;
   /// In order of version; empty for a new database.
   virtual std::vector<applied_migration> applied() = 0;
@@ -60,6 +64,7 @@ public:
   virtual api_key_repository& api_keys() = 0;
   virtual ledger_repository& ledger() = 0;
   virtual dedupe_repository& dedupe() = 0;
+  virtual cluster_repository& cluster() = 0;
   virtual schema_repository& schema() = 0;
 
   /// Prefer `unit_of_work` and `savepoint`.

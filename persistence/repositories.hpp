@@ -29,6 +29,9 @@ public:
   /// False if its id or its session key is taken.
   virtual bool insert(const v1::Conversation& conversation) = 0;
   virtual std::optional<v1::Conversation> find(std::string_view id) = 0;
+  /// The same, and no other transaction holds or changes it until this one ends. Who writes
+  /// anything of a conversation (messages, turns) holds it first.
+  virtual std::optional<v1::Conversation> hold(std::string_view id) = 0;
   virtual std::optional<v1::Conversation> find_by_session_key(std::string_view key) = 0;
   /// Writes everything but the id, the owner, the session key, the time of creation and the count.
   virtual bool update(const v1::Conversation& conversation) = 0;
@@ -74,6 +77,8 @@ public:
   virtual std::optional<v1::Turn> find(std::string_view id) = 0;
   /// Running or awaiting tools, in order of their ids, after `after_id`.
   virtual std::vector<v1::Turn> unfinished(std::string_view after_id, int limit) = 0;
+  /// The same of one shard's conversations (messages/shard.hpp).
+  virtual std::vector<v1::Turn> unfinished_in(int shard, std::string_view after_id, int limit) = 0;
   virtual std::vector<v1::Turn> unfinished_of(std::string_view conversation_id) = 0;
 };
 
@@ -84,10 +89,12 @@ public:
   virtual bool insert(const v1::OutboxRow& row) = 0;
   virtual std::optional<v1::OutboxRow> find(std::string_view id) = 0;
   /// Pending rows due at `now_us`, oldest first, none before an earlier piece of its turn that is
-  /// not due itself. Each is claimed: its next attempt is `until_us` and its attempts grow by one.
+  /// not due itself or is being claimed by another transaction. Each is claimed: its next attempt
+  /// is `until_us` and its attempts grow by one. Does not wait for other claims.
   virtual std::vector<v1::OutboxRow> claim(std::string_view channel, std::string_view account,
                                            int limit, std::int64_t now_us,
                                            std::int64_t until_us) = 0;
+  /// False if there is none, or it was sent or given up: a row that reached its end stays there.
   virtual bool settle(const v1::OutboxRow& row, std::string_view platform_message_id,
                       std::int64_t now_us) = 0;
   /// Erases rows settled before `before_us`; returns how many.
@@ -147,8 +154,9 @@ class dedupe_repository {
 public:
   virtual ~dedupe_repository() = default;
   virtual std::optional<dedupe_entry> find(std::string_view scope, std::string_view key) = 0;
-  /// Replaces an older entry of the same key.
-  virtual void put(const dedupe_entry& entry) = 0;
+  /// Adds the entry, or replaces one of the same key that was made until `old_us`. False: there is
+  /// a newer one. Waits for another transaction that claims the same key.
+  virtual bool claim(const dedupe_entry& entry, std::int64_t old_us) = 0;
   /// Erases entries made before `before_us`; returns how many.
   virtual std::int64_t purge(std::int64_t before_us, int limit) = 0;
 };

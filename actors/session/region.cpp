@@ -28,6 +28,8 @@ session_region_state::~session_region_state() {
   for (auto& [id, x] : entries_)
     if (x.session)
       caf::anon_send_exit(x.session, caf::exit_reason::user_shutdown);
+  if (options_.live)
+    *options_.live -= static_cast<std::int64_t>(live_);
 }
 
 void session_region_state::start(session_region_options options) {
@@ -36,7 +38,8 @@ void session_region_state::start(session_region_options options) {
     options_.session.alarms = alarms::make(options_.host);
   session_options_ = std::make_shared<const session_options>(options_.session);
   set_timer(sweep_tick, options_.sweep_ms);
-  resume_more();
+  if (options_.resumes)
+    resume_more();
 }
 
 void session_region_state::set_timer(tick_kind kind, std::int64_t after_ms) {
@@ -217,6 +220,8 @@ void session_region_state::check_drained() {
 void session_region_state::resume_more() {
   v1::ListUnfinishedTurns query;
   query.set_limit(options_.resume_page);
+  if (options_.session.claim.epoch() != 0)
+    query.set_shard(options_.session.claim.shard());
   query.set_after_id(resume_after_);
   self_->request(options_.session.store, store_limit(), ListUnfinishedTurns{std::move(query)})
       .then([this](const TurnPage& page) { resume_page(*page); },

@@ -18,7 +18,10 @@ struct session_region_options {
   session_options session;        // for every session; `session.config` bounds the region too
   std::int64_t sweep_ms = 10'000; // how often idle sessions are looked for
   std::int32_t resume_page = 100; // unfinished turns taken up at a time
+  bool resumes = true;            // takes up unfinished turns when it starts
   std::int64_t drain_default_ms = 20'000; // of a drain without a deadline
+  /// Sessions in memory of all the node's regions, which share `session.config.live_max`.
+  std::shared_ptr<std::atomic<std::int64_t>> live = std::make_shared<std::atomic<std::int64_t>>(0);
 };
 
 class session_region_state {
@@ -71,6 +74,7 @@ private:
   void touch(entry& x);
   void flush(entry& x, const caf::error& err);
   void remove_entry(entry& x);
+  bool has_room() const;
   void make_room();
   void admit_waiting();
   void passivate(entry& x);

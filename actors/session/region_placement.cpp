@@ -43,6 +43,12 @@ void session_region_state::spawn_into(entry& x) {
   x.place = by_use_.insert(by_use_.end(), &x);
   x.used = self_->clock().now();
   ++live_;
+  ++*options_.live;
+}
+
+// Full is what all regions of the node have together; but each may have one.
+bool session_region_state::has_room() const {
+  return live_ == 0 || *options_.live < options_.session.config.live_max;
 }
 
 void session_region_state::touch(entry& x) {
@@ -54,13 +60,13 @@ void session_region_state::touch(entry& x) {
 void session_region_state::deliver(const std::string& id, delivery what) {
   auto* x = find(id);
   if (x == nullptr) {
-    auto limit = static_cast<std::size_t>(options_.session.config.live_max);
-    if (live_ >= limit && waiting_for_room_.size() >= room_waiting_max) {
+    bool room = has_room();
+    if (!room && waiting_for_room_.size() >= room_waiting_max) {
       what({}, no_room());
       return;
     }
     x = &add(id);
-    if (live_ < limit) {
+    if (room) {
       spawn_into(*x);
     } else {
       waiting_for_room_.push_back(id);
@@ -97,6 +103,7 @@ void session_region_state::remove_entry(entry& x) {
   if (x.session) {
     by_use_.erase(x.place);
     --live_;
+    --*options_.live;
   }
   if (x.leaving)
     --leaving_;
@@ -158,8 +165,7 @@ void session_region_state::make_room() {
 }
 
 void session_region_state::admit_waiting() {
-  while (!waiting_for_room_.empty()
-         && live_ < static_cast<std::size_t>(options_.session.config.live_max)) {
+  while (!waiting_for_room_.empty() && has_room()) {
     auto id = std::move(waiting_for_room_.front());
     waiting_for_room_.pop_front();
     if (auto* x = find(id); x != nullptr && !x->session) {
@@ -182,6 +188,7 @@ void session_region_state::sweep() {
     else
       passivate(oldest);
   }
+  admit_waiting(); // another region may have made room
   std::erase_if(deaths_,
                 [&](const auto& x) { return now - x.second.since > restart_limit::window; });
   set_timer(sweep_tick, options_.sweep_ms);

@@ -19,7 +19,7 @@ v1::TurnEvents farewell(const std::string& conversation_id, const open_turn& tur
   auto& event = *batch.add_events();
   event.set_seq(turn.events.last_seq() + 1);
   auto& failure = *event.mutable_failed()->mutable_failure();
-  const auto& row = info(ec::draining);
+  const auto& row = info(ec::not_owner);
   failure.set_code(std::string{row.name});
   failure.set_http_status(row.http_status);
   failure.set_message("the conversation moved; read the turn again to go on");
@@ -273,7 +273,9 @@ void session_state::store_update(const v1::UpdateConversation& update,
                                  const owed<Conversation>& answer,
                                  const v1::SessionLoaded* branch) {
   auto chosen = branch == nullptr ? nullptr : std::make_shared<v1::SessionLoaded>(*branch);
-  request(options_->store, store_limit(), UpdateConversation{update})
+  auto command = update;
+  *command.mutable_claim() = options_->claim;
+  request(options_->store, store_limit(), UpdateConversation{std::move(command)})
       .then(
           [this, answer, chosen](const Conversation& changed) {
             keep_settings(*changed);
@@ -312,7 +314,9 @@ void session_state::do_remove(const v1::DeleteConversation& command, const owed<
     release();
     return;
   }
-  request(options_->store, store_limit(), DeleteConversation{command})
+  auto claimed = command;
+  *claimed.mutable_claim() = options_->claim;
+  request(options_->store, store_limit(), DeleteConversation{std::move(claimed)})
       .then(
           [this, answer](const Done& done) {
             auto gone = make_error(ec::not_found, "the conversation was deleted");

@@ -43,6 +43,9 @@ struct session_options {
   /// piece.
   std::function<std::vector<std::vector<v1::Part>>(const v1::ReplyAddress&, const v1::Message&)>
       split;
+  /// Proves to the store that these sessions may write: their shard, as this node owns it. Without
+  /// one nothing is checked.
+  v1::ShardClaim claim;
   /// How long an answer of the store is waited for: longer than the store itself tries.
   std::int64_t store_limit_ms = 15'000;
   std::shared_ptr<session_counters> counters = std::make_shared<session_counters>();

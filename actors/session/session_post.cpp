@@ -166,6 +166,7 @@ v1::AcceptTurn session_state::acceptance(draft& x) {
   v1::AcceptTurn command;
   const auto& post = x.post;
   *command.mutable_context() = post.context();
+  *command.mutable_claim() = options_->claim;
   command.set_dedupe_key(post.dedupe_key());
   auto conversation = memory_ == memory::missing ? post.create_if_missing() : settings();
   if (memory_ == memory::missing) {
@@ -189,7 +190,7 @@ v1::AcceptTurn session_state::acceptance(draft& x) {
     message.set_created_us(now_us());
   }
   v1::Turn made;
-  made.set_id(new_id(now_us()));
+  made.set_id(post.turn_id().empty() ? new_id(now_us()) : post.turn_id());
   x.turn = std::make_unique<open_turn>(std::move(made));
   x.turn->must_store_start = !work().open.empty() || options_->counters->draining;
   auto& turn = *x.turn->turn;

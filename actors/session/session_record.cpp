@@ -3,6 +3,7 @@
 #include "actors/session/gate.hpp"
 #include "actors/session/ids.hpp"
 #include "actors/session/window.hpp"
+#include "messages/failure.hpp"
 #include "messages/log.hpp"
 
 #include <caf/actor_cast.hpp>
@@ -14,15 +15,6 @@ namespace troupe {
 namespace {
 
 constexpr std::size_t ended_max = 4;
-
-v1::Failure failure_of(const caf::error& err) {
-  v1::Failure failure;
-  const auto& row = info(err);
-  failure.set_code(std::string{row.name});
-  failure.set_message(describe(err));
-  failure.set_http_status(row.http_status);
-  return failure;
-}
 
 bool ends_turn(v1::TurnStatus status) { return status != v1::TURN_STATUS_AWAITING_TOOLS; }
 
@@ -179,6 +171,7 @@ void session_state::add_outbox(const open_turn& turn, v1::AdvanceTurn& advance) 
 v1::AdvanceTurn session_state::step_record(const open_turn& turn) const {
   v1::AdvanceTurn advance;
   *advance.mutable_context() = context_of(turn);
+  *advance.mutable_claim() = options_->claim;
   auto& after = *advance.mutable_turn();
   after = *turn.turn;
   after.set_status(turn.ending->status);

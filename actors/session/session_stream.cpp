@@ -1,5 +1,6 @@
 // What the model says: through the filters, to the readers, until the step is answered.
 #include "actors/session/gate.hpp"
+#include "messages/failure.hpp"
 
 #include <caf/actor_cast.hpp>
 #include <fmt/format.h>
@@ -10,11 +11,6 @@ namespace {
 
 // Every piece of an answer costs its bound something, so that empty pieces do not go on for ever.
 constexpr std::int64_t bytes_per_piece = 8;
-
-caf::error error_of(const v1::Failure& failure) {
-  auto code = failure.code().empty() ? ec::upstream_broken : ec_from_name(failure.code());
-  return failure.message().empty() ? make_error(code) : make_error(code, failure.message());
-}
 
 } // namespace
 
@@ -113,7 +109,7 @@ void session_state::on_event(open_turn& turn, const v1::CompletionEvent& event) 
       return;
     case v1::CompletionEvent::kFailed:
       step.open = false;
-      step.failure = error_of(event.failed().failure());
+      step.failure = error_of(event.failed().failure(), ec::upstream_broken);
       step.usage = std::make_unique<v1::Usage>(event.failed().usage());
       model_ended(turn);
       return;

@@ -24,6 +24,7 @@ void session_state::post_results(const draft_ptr& x) {
   auto messages = result_messages(turn, x->post);
   v1::AdvanceTurn command;
   *command.mutable_context() = x->post.context();
+  *command.mutable_claim() = options_->claim;
   auto stored = *turn.turn;
   stored.set_status(v1::TURN_STATUS_RUNNING);
   if (!x->post.tools_json().empty())

@@ -113,6 +113,7 @@ void session_state::prepare_start(open_turn& turn) {
 void session_state::store_start(open_turn& turn) {
   v1::AdvanceTurn command;
   *command.mutable_context() = context_of(turn);
+  *command.mutable_claim() = options_->claim;
   *command.mutable_turn() = *turn.turn;
   if (turn.moves_leaf)
     command.set_leaf_id(turn.tip.str());

@@ -3,7 +3,7 @@
 
 #include "actors/session/event_log.hpp"
 #include "actors/session/pipeline.hpp"
-#include "actors/session/promises.hpp"
+#include "messages/promises.hpp"
 #include "messages/alarms.hpp"
 #include "messages/interfaces.hpp"
 #include "messages/kept_message.hpp"

@@ -10,6 +10,7 @@
 #include <caf/message.hpp>
 #include <caf/message_id.hpp>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -28,6 +29,8 @@ struct store_job {
   caf::actor_clock::time_point queued_at;
   caf::actor_clock::time_point expires_at;
   std::size_t rows = 1;
+  std::int32_t shard = -1; // whose epoch its transaction holds; -1: none
+  bool refused = false;
   work_function work;
   caf::message answer;
 

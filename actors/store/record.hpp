@@ -14,8 +14,10 @@ namespace troupe {
 /// Thread-safe: the writing worker notes, the store reads.
 class write_record {
 public:
-  explicit write_record(std::shared_ptr<std::atomic<bool>> writable) :
-      writable_(std::move(writable)) {}
+  explicit write_record(std::shared_ptr<std::atomic<bool>> writable,
+                        std::shared_ptr<std::atomic<std::uint64_t>> fenced =
+                            std::make_shared<std::atomic<std::uint64_t>>(0)) :
+      writable_(std::move(writable)), fenced_(std::move(fenced)) {}
 
   /// A transaction was committed. 0: the database was reached, and refused what it was told.
   /// True if the writes before failed.
@@ -32,6 +34,9 @@ public:
     *writable_ = false;
   }
 
+  /// A session's write came from a node that is not its shard's owner any more.
+  void fenced() { fenced_->fetch_add(1, std::memory_order_relaxed); }
+
   bool writable() const { return *writable_; }
 
   void fill(v1::StoreStatus& out) const {
@@ -46,6 +51,7 @@ public:
 private:
   mutable std::mutex mutex_;
   std::shared_ptr<std::atomic<bool>> writable_;
+  std::shared_ptr<std::atomic<std::uint64_t>> fenced_;
   std::string last_error_;
   std::int64_t commits_ = 0;
   std::int64_t rows_written_ = 0;

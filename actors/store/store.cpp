@@ -30,9 +30,11 @@ void key_uses::note(const std::string& key_id, std::int64_t now_us) {
     last_[key_id] = now_us;
 }
 
-std::unordered_map<std::string, std::int64_t> key_uses::take() {
+std::map<std::string, std::int64_t> key_uses::take() {
   std::lock_guard guard{mutex_};
-  return std::exchange(last_, {});
+  std::map<std::string, std::int64_t> out{last_.begin(), last_.end()};
+  last_.clear();
+  return out;
 }
 
 store_state::~store_state() {
@@ -46,7 +48,7 @@ store_state::~store_state() {
 
 void store_state::init(store_options given) {
   options = std::move(given);
-  record = std::make_shared<write_record>(options.writable);
+  record = std::make_shared<write_record>(options.writable, options.fenced);
   const auto& limits = options.limits;
   gather = commit_gather{std::chrono::milliseconds{limits.commit_delay_ms},
                          static_cast<std::size_t>(limits.commit_rows_max)};
@@ -83,7 +85,7 @@ void store_state::worker_down(const caf::down_msg& down) {
 }
 
 void store_state::add(std::deque<store_job>& queue, std::int64_t deadline_us, std::size_t rows,
-                      store_job::work_function work) {
+                      store_job::work_function work, std::int32_t shard) {
   store_job job;
   auto& element = *self->current_mailbox_element();
   job.asker = element.sender;
@@ -106,6 +108,7 @@ void store_state::add(std::deque<store_job>& queue, std::int64_t deadline_us, st
   job.queued_at = self->clock().now();
   job.expires_at = job.queued_at + limit;
   job.rows = rows;
+  job.shard = shard;
   job.work = std::move(work);
   queue.push_back(std::move(job));
   dispatch();

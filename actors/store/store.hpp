@@ -14,6 +14,7 @@
 #include <atomic>
 #include <chrono>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -35,13 +36,17 @@ struct store_options {
   /// Whether the last write worked; looked after while nobody writes. For those who cannot wait for
   /// `GetStoreStatus`.
   std::shared_ptr<std::atomic<bool>> writable = std::make_shared<std::atomic<bool>>(true);
+  /// Counts the writes that were refused because their shard is another node's by now.
+  std::shared_ptr<std::atomic<std::uint64_t>> fenced =
+      std::make_shared<std::atomic<std::uint64_t>>(0);
 };
 
 /// When keys were last used: noted by the readers, written now and then by the writer. Thread-safe.
 class key_uses {
 public:
   void note(const std::string& key_id, std::int64_t now_us);
-  std::unordered_map<std::string, std::int64_t> take();
+  /// In order of the keys, so that two nodes that write them at once do not wait for each other.
+  std::map<std::string, std::int64_t> take();
 
 private:
   static constexpr std::size_t keys_max = 10'000; // more are not noted until the next write
@@ -63,7 +68,8 @@ struct store_state {
   caf::delegated<payload<Answer>> write(const payload<Command>& command,
                                         Answer (*work)(persistence::database&, const Command&,
                                                        const persistence::command_env&)) {
-    add(writes, deadline_of(*command), rows_of(*command), job_of(command, work));
+    add(writes, deadline_of(*command), rows_of(*command), job_of(command, work),
+        shard_of(*command));
     return {};
   }
 
@@ -102,6 +108,13 @@ struct store_state {
     else
       return 0;
   }
+  template <class Command>
+  static std::int32_t shard_of(const Command& command) {
+    if constexpr (requires { command.claim(); })
+      return command.claim().epoch() != 0 ? command.claim().shard() : -1;
+    else
+      return -1;
+  }
   template <class Command, class Work>
   static store_job::work_function job_of(const payload<Command>& command, Work work) {
     return [command, work](persistence::database& db, const persistence::command_env& env) {
@@ -111,7 +124,7 @@ struct store_state {
   }
 
   void add(std::deque<store_job>& queue, std::int64_t deadline_us, std::size_t rows,
-           store_job::work_function work);
+           store_job::work_function work, std::int32_t shard = -1);
   void add_own(store_job::work_function work);
   void dispatch();
   void dispatch_writes();

@@ -30,27 +30,6 @@ void store_job::refuse(caf::error error, caf::execution_unit* unit) {
   reply(caf::make_message(std::move(error)), unit);
 }
 
-persistence::database& store_worker_state::connection() {
-  if (db)
-    return *db;
-  auto now = self->clock().now();
-  if (last_error && now < retry_at)
-    throw *last_error;
-  try {
-    db = options.factory->open(options.mode);
-  } catch (const failure& error) {
-    last_error = error;
-    retry_at = now + backoff;
-    backoff = std::min(backoff * 2, backoff_max);
-    throw;
-  }
-  if (last_error)
-    log_info("store_reconnected", {{"database", options.factory->location()}});
-  last_error.reset();
-  backoff = backoff_first;
-  return *db;
-}
-
 Done store_worker_state::run(const store_batch_ptr& batch) {
   if (batch->mode == access::write)
     write_all(*batch);
@@ -59,15 +38,9 @@ Done store_worker_state::run(const store_batch_ptr& batch) {
   return {};
 }
 
-void store_worker_state::note(const failure& error) {
-  log_warn("store_failed", {{"database", options.factory->location()}, {"error", error.what()}});
-  if (error.hurt == damage::connection)
-    db.reset();
-}
-
 void store_worker_state::note_written(const store_batch& batch) {
   auto done = std::count_if(batch.jobs.begin(), batch.jobs.end(),
-                            [](const store_job& job) { return job.rows > 0; });
+                            [](const store_job& job) { return !job.refused; });
   if (options.record->wrote(done))
     log_info("store_writable_again", {{"database", options.factory->location()}});
 }
@@ -83,7 +56,8 @@ namespace {
 /// Does one job of a group within its own savepoint, so that a refusal undoes this job alone.
 /// Throws when the whole transaction is lost.
 void write_one(persistence::database& db, store_job& job, const persistence::command_env& env,
-               bool alone) {
+               bool alone, write_record& record) {
+  job.refused = false;
   if (!alone)
     db.set_savepoint();
   try {
@@ -92,6 +66,8 @@ void write_one(persistence::database& db, store_job& job, const persistence::com
       db.release_savepoint();
     return;
   } catch (const failure& error) {
+    if (error.code == ec::not_owner)
+      record.fenced();
     if (alone || error.hurt != damage::none)
       throw;
     job.answer = caf::make_message(make_error(error.code, error.what()));
@@ -102,12 +78,8 @@ void write_one(persistence::database& db, store_job& job, const persistence::com
     job.answer =
         caf::make_message(make_error(ec::internal, "the command failed; it is in the log"));
   }
-  job.rows = 0;
+  job.refused = true;
   db.rollback_savepoint();
-}
-
-bool is_refusal(const failure& error) {
-  return error.hurt == damage::none && error.code != ec::store_unavailable;
 }
 
 } // namespace
@@ -115,24 +87,26 @@ bool is_refusal(const failure& error) {
 void store_worker_state::write_all(store_batch& batch) {
   persistence::command_env env{options.clock->now_us()};
   bool alone = batch.jobs.size() == 1;
+  // Shards are held in their order, by every group of every node and by who moves them: nobody
+  // waits for who waits for him. Commands of one conversation stay as they came.
+  std::stable_sort(batch.jobs.begin(), batch.jobs.end(),
+                   [](const store_job& a, const store_job& b) { return a.shard < b.shard; });
   try {
-    auto& connected = connection();
-    {
+    connection.use(self->clock(), [&](persistence::database& connected) {
       persistence::unit_of_work unit{connected, access::write};
       for (auto& job : batch.jobs)
-        write_one(connected, job, env, alone);
+        write_one(connected, job, env, alone, *options.record);
       unit.commit();
-    }
+    });
     note_written(batch);
     for (auto& job : batch.jobs)
       job.reply(self->context());
   } catch (const failure& error) {
-    if (alone && is_refusal(error)) {
+    if (alone && persistence::is_refusal(error)) {
       note_written({});
       batch.jobs.front().refuse(make_error(error.code, error.what()), self->context());
       return;
     }
-    note(error);
     fail_rest(batch, error);
   } catch (const std::exception& error) {
     log_error("store_command_threw", {{"error", error.what()}});
@@ -144,14 +118,13 @@ void store_worker_state::read_all(store_batch& batch) {
   persistence::command_env env{options.clock->now_us()};
   for (auto& job : batch.jobs) {
     try {
-      auto& connected = connection();
-      persistence::unit_of_work unit{connected, access::read};
-      job.answer = job.work(connected, env);
-      unit.commit();
+      connection.use(self->clock(), [&](persistence::database& connected) {
+        persistence::unit_of_work unit{connected, access::read};
+        job.answer = job.work(connected, env);
+        unit.commit();
+      });
       job.reply(self->context());
     } catch (const failure& error) {
-      if (!is_refusal(error))
-        note(error);
       job.refuse(make_error(error.code, error.what()), self->context());
     } catch (const std::exception& error) {
       log_error("store_query_threw", {{"error", error.what()}});

@@ -1,14 +1,13 @@
 // A worker of the store: one connection, one thread.
 #pragma once
 
+#include "actors/store/connection.hpp"
 #include "actors/store/job.hpp"
 #include "actors/store/record.hpp"
 #include "messages/actor.hpp"
 #include "messages/clock.hpp"
 
-#include <chrono>
 #include <memory>
-#include <optional>
 
 namespace troupe {
 
@@ -24,27 +23,20 @@ struct store_worker_state {
 
   explicit store_worker_state(store_worker_actor::pointer self) : self(self) {}
 
-  void init(store_worker_options given) { options = std::move(given); }
+  void init(store_worker_options given) {
+    options = std::move(given);
+    connection = {options.factory, options.mode};
+  }
   Done run(const store_batch_ptr& batch);
 
-  // A connection that cannot be opened is tried again after a while, which doubles up to this: a
-  // database that is back is used again well within a second.
-  static constexpr std::chrono::milliseconds backoff_first{25};
-  static constexpr std::chrono::milliseconds backoff_max{400};
-
-  persistence::database& connection();
   void write_all(store_batch& batch);
   void read_all(store_batch& batch);
   void note_written(const store_batch& batch);
   void fail_rest(store_batch& batch, const persistence::failure& error);
-  void note(const persistence::failure& error);
 
   store_worker_actor::pointer self;
   store_worker_options options;
-  std::unique_ptr<persistence::database> db;
-  caf::actor_clock::time_point retry_at{};
-  std::chrono::milliseconds backoff = backoff_first;
-  std::optional<persistence::failure> last_error;
+  store_connection connection;
 };
 
 store_worker_actor::behavior_type

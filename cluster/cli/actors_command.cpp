@@ -27,6 +27,7 @@ struct actors_flags {
   double interval_s = 2;
   std::string sort = "busy";
   std::string type;
+  std::string node;
   int limit = 20;
 };
 
@@ -66,6 +67,8 @@ json ask(http_client& client, const actors_flags& flags) {
   http_client::query query{{"sort", flags.sort}, {"limit", fmt::format("{}", flags.limit)}};
   if (!flags.type.empty())
     query.emplace_back("type", flags.type);
+  if (!flags.node.empty())
+    query.emplace_back("node", flags.node);
   return client.get("/ops/v1/actors", query);
 }
 
@@ -137,6 +140,7 @@ void add_actors_command(CLI::App& app, options& common) {
   actors->add_option("--sort", flags->sort, "busy, handled or depth")
       ->check(CLI::IsMember({"busy", "handled", "depth"}));
   actors->add_option("--type", flags->type, "Only actors of this type");
+  actors->add_option("--node", flags->node, "Of this node of the cluster");
   actors->add_option("--limit", flags->limit, "Single actors shown (20)")
       ->check(CLI::Range(1, 1'000));
   actors->add_option("--interval", flags->interval_s, "Seconds between two looks (2)")

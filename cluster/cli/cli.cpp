@@ -40,10 +40,12 @@ int run(int argc, char** argv) {
   add_chat_command(app, common);
   add_status_command(app, common);
   add_actors_command(app, common);
+  add_drain_command(app, common);
   add_key_command(app, common);
   add_config_command(app, common);
   add_db_command(app, common);
   add_tokens_command(app, common);
+  add_cluster_command(app, common);
   add_mock_upstream_command(app, common);
   add_completion_command(app, common);
   try {

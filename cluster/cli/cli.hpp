@@ -47,12 +47,14 @@ void add_serve_command(CLI::App& app, options& common);
 void add_chat_command(CLI::App& app, options& common);
 void add_status_command(CLI::App& app, options& common);
 void add_actors_command(CLI::App& app, options& common);
+void add_drain_command(CLI::App& app, options& common);
 void add_key_command(CLI::App& app, options& common);
 void add_config_command(CLI::App& app, options& common);
 void add_db_command(CLI::App& app, options& common);
 void add_mock_upstream_command(CLI::App& app, options& common);
 void add_tokens_command(CLI::App& app, options& common);
 void add_completion_command(CLI::App& app, options& common);
+void add_cluster_command(CLI::App& app, options& common);
 
 /// Writes it to standard output, for programs. Bytes that are no UTF-8 are replaced.
 void print_json(const nlohmann::json& value);

@@ -67,7 +67,8 @@ void status(const options& common) {
     fmt::print("not there yet: `troupe serve` or `troupe db migrate` makes it\n");
     return;
   }
-  fmt::print("{} and {} of log{}\n", human(found.bytes), human(found.log_bytes),
+  fmt::print("{}{}{}\n", human(found.bytes),
+             found.log_bytes > 0 ? fmt::format(" and {} of log", human(found.log_bytes)) : "",
              found.in_use ? ", in use" : "");
   fmt::print("schema version {}", found.schema_version);
   if (found.broken_off)

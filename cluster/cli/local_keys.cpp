@@ -5,8 +5,7 @@
 #include "messages/clock.hpp"
 #include "messages/id.hpp"
 #include "persistence/commands.hpp"
-#include "persistence/migration.hpp"
-#include "persistence/soci/sqlite.hpp"
+#include "persistence/open.hpp"
 
 namespace troupe::cli {
 
@@ -39,15 +38,12 @@ private:
 class database_keys final : public key_service {
 public:
   explicit database_keys(const config::node_config& config) {
-    if (config.store.backend != "sqlite")
-      throw failure("no node runs here, and keys can only be kept without one in SQLite: start one "
-                    "with `troupe serve`");
     if (auto err = prepare_data_dir(config.node.data_dir))
       throw failure(err);
-    auto path = config.store.url.empty() ? config.node.data_dir + "/troupe.db" : config.store.url;
     run([&] {
-      database_ = sql::make_sqlite_factory(path)->open(sql::access::write);
-      sql::migrate(*database_, {.now_us = now_us()});
+      factory_ = sql::make_database_factory(config);
+      sql::prepare_database(*factory_, now_us());
+      database_ = factory_->open(sql::access::write);
     });
   }
 
@@ -106,6 +102,7 @@ private:
     });
   }
 
+  sql::database_factory_ptr factory_;
   std::unique_ptr<sql::database> database_;
 };
 

@@ -22,6 +22,9 @@ namespace {
 
 struct serve_flags {
   std::string node_name;
+  std::string listen;
+  std::string join;
+  std::string roles;
   std::string http;
   std::string ops;
 };
@@ -34,6 +37,10 @@ config::load_options load_options_of(const options& common, const serve_flags& f
       result.sets.push_back(fmt::format("{}={}", key, value));
   };
   set("node.name", flags.node_name);
+  set("cluster.listen", flags.listen);
+  set("cluster.join", flags.join);
+  if (!flags.roles.empty())
+    result.sets.push_back(fmt::format("cluster.roles=[{}]", flags.roles));
   set("gateway.listen", flags.http);
   set("ops.listen", flags.ops);
   return result;
@@ -46,6 +53,21 @@ config::node_config load_or_fail(const config::load_options& options) {
                       + "\n`troupe config keys` lists every key.",
                   2};
   return std::move(loaded.config);
+}
+
+/// What a node that joins others of this machine leaves to them: the database of their data folder,
+/// and the ports they have. Whatever was given is kept.
+void settle_beside_others(config::node_config& config) {
+  if (config.cluster.join.empty())
+    return;
+  if (config.store.backend == "sqlite" && config.store.url.empty()) {
+    config.store.url = config.node.data_dir + "/troupe.db";
+    config.node.data_dir += "/nodes/" + config.node.name;
+  }
+  if (config.gateway.listen == config::gateway_section{}.listen)
+    config.gateway.listen = "127.0.0.1:0";
+  if (config.ops.listen == config::ops_section{}.listen)
+    config.ops.listen = "127.0.0.1:0";
 }
 
 log_options log_options_of(const config::log_section& section) {
@@ -98,6 +120,7 @@ void serve(const options& common, const serve_flags& flags) {
   block_signals();
   auto load_options = load_options_of(common, flags);
   auto config = load_or_fail(load_options);
+  settle_beside_others(config);
   if (auto err = prepare_data_dir(config.node.data_dir))
     throw failure{err};
   open_log(log_options_of(config.log));
@@ -137,9 +160,16 @@ void add_serve_command(CLI::App& app, options& common) {
   auto flags = std::make_shared<serve_flags>();
   auto* command = app.add_subcommand("serve", "Run a node until SIGTERM or Ctrl-C");
   command->add_option("--node", flags->node_name, "This node's name (node.name)");
+  command->add_option("--listen", flags->listen,
+                      "Port for other nodes, ADDRESS:PORT (cluster.listen)");
+  command->add_option("--join", flags->join, "A node of the cluster to join (cluster.join)");
+  command->add_option("--roles", flags->roles,
+                      "gateway,session,channel,tools,store,scheduler (cluster.roles)");
   command->add_option("--http", flags->http, "Public port, ADDRESS:PORT (gateway.listen)");
   command->add_option("--ops", flags->ops, "Operators' port, ADDRESS:PORT (ops.listen)");
-  command->footer("SIGTERM drains and ends it, SIGHUP reloads the configuration, SIGUSR1 reopens "
+  command->footer("A second node of this machine: troupe serve --node b --join 127.0.0.1:7400\nIt "
+                  "shares the database and takes free ports where none are given.\n\nSIGTERM "
+                  "drains and ends it, SIGHUP reloads the configuration, SIGUSR1 reopens "
                   "the log file.\nWithout any configuration the built-in demo model answers; "
                   "OPENAI_API_KEY alone makes a real one.");
   command->callback([flags, &common] { serve(common, *flags); });

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cstdio>
 
@@ -55,10 +56,55 @@ void show(const json& node) {
     line("store", store_line(node["store"]));
 }
 
+std::string link_text(const json& node) {
+  if (node.value("here", false))
+    return "this node";
+  auto state = text(node, "state");
+  if (state == "left" || state == "dead")
+    return "-";
+  const auto& link = node.contains("link") ? node["link"] : json{};
+  if (!link.is_object())
+    return "none";
+  if (!link.value("up", false)) {
+    auto error = text(link, "error");
+    return error.empty() ? "down" : "down: " + error;
+  }
+  return fmt::format("{} us", integer(link, "round_trip_us"));
+}
+
+std::string shards_text(const json& node) {
+  auto out = fmt::format("{}", integer(node, "shards"));
+  if (auto in = integer(node, "shards_incoming"); in > 0)
+    out += fmt::format(" +{}", in);
+  if (auto gone = integer(node, "shards_outgoing"); gone > 0)
+    out += fmt::format(" -{}", gone);
+  return out;
+}
+
+// One node alone is not worth a table.
+void show_cluster(const json& cluster) {
+  if (!cluster.contains("nodes") || cluster["nodes"].size() < 2)
+    return;
+  text_table table{{"NODE", "STATE", "SHARDS", "LINK", "ROLES", "ADDRESS"},
+                   {false, false, true, true, false, false}};
+  for (const auto& node : cluster["nodes"]) {
+    auto name = printable(text(node, "name"));
+    table.add({node.value("leads", false) ? name + " (leads)" : name, text(node, "state"),
+               shards_text(node), printable(link_text(node)),
+               fmt::format("{}", fmt::join(node.value("roles", std::vector<std::string>{}), ",")),
+               printable(text(node, "address"))});
+  }
+  fmt::print("\n{}", table.render(styles::of_stdout()));
+  if (auto lost = integer(cluster, "shards_without_owner"); lost > 0)
+    fmt::print("{} shards have no owner\n", lost);
+  if (!cluster.value("serves", true))
+    fmt::print("this node's lease ended: it answers for no conversation until it is renewed\n");
+}
+
 } // namespace
 
 void add_status_command(CLI::App& app, options& common) {
-  auto* status = app.add_subcommand("status", "How the node is doing");
+  auto* status = app.add_subcommand("status", "How the node and its cluster are doing");
   status->footer("Asks the operators' port of the node that runs here, or the one at --url.\n"
                  "Exits with 1 when no node answers or it is not ready.\n\n"
                  "Examples:\n"
@@ -67,11 +113,15 @@ void add_status_command(CLI::App& app, options& common) {
                  "  troupe status --url http://10.0.0.5:9400 --key TOKEN");
   status->callback([&common] {
     auto node = require_node(common, load_config(common));
-    auto answer = http_client{node.ops_url, node.key}.get("/ops/v1/node");
-    if (common.json)
+    http_client client{node.ops_url, node.key};
+    auto answer = client.get("/ops/v1/node");
+    answer["cluster"] = client.get("/ops/v1/cluster");
+    if (common.json) {
       print_json(answer);
-    else
+    } else {
       show(answer);
+      show_cluster(answer["cluster"]);
+    }
     if (text(answer, "phase") != "ready")
       throw quiet_exit(1);
   });

@@ -14,6 +14,7 @@ namespace troupe::gateway {
 
 /// Subscribes to a turn and keeps its events, in order and each once, until they are taken. Only on
 /// the shard's thread. It ends with its last owner: the subscription then too, but never the turn.
+/// When the conversation moves to another node, it subscribes again there and goes on.
 class turn_feed : public std::enable_shared_from_this<turn_feed> {
 public:
   /// More than `backlog_bytes_max` not taken breaks the feed.
@@ -36,7 +37,8 @@ public:
   /// Called when events came, or the feed broke. Empty clears it.
   void on_events(std::function<void()> handler) { on_events_ = std::move(handler); }
 
-  /// No event comes any more: the reader did not keep up, or the shard is at its bound.
+  /// No event comes any more: the reader did not keep up, the shard is at its bound, or the
+  /// conversation moved and could not be found again.
   bool broken() const { return broken_; }
 
   std::string_view conversation_id() const { return conversation_id_; }
@@ -49,7 +51,11 @@ private:
   turn_feed(io_shard& shard, session_region_actor region, std::string_view conversation_id,
             std::string_view turn_id, std::size_t backlog_bytes_max);
 
+  asio::awaitable<caf::expected<Turn>> subscribe_after(v1::Context context, std::int64_t after_seq,
+                                                       std::chrono::milliseconds limit);
   void take(caf::message& content);
+  void follow();
+  static asio::awaitable<void> find_again(std::shared_ptr<turn_feed> self);
   void drop_front();
   void drop_all();
 
@@ -71,6 +77,7 @@ private:
   std::int64_t last_seq_ = 0;
   bool subscribed_ = false;
   bool broken_ = false;
+  bool following_ = false; // subscribes again
 };
 
 } // namespace troupe::gateway

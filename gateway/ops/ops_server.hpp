@@ -26,14 +26,26 @@ struct answer {
   caf::error error;
 };
 
+/// What another node's port answered.
+struct forwarded {
+  int status = 200;
+  std::string body; // JSON text
+};
+
 /// What the node does for the port. Called on worker threads; each bounds its own time
 /// (gateway/ops/ask.hpp) and may throw. An empty one is answered with `unsupported`.
 struct hooks {
   std::function<answer()> node_status; // GET /ops/v1/node
   std::function<answer()> config;      // GET /ops/v1/config: redacted, with origins
   std::function<answer()> upstreams;   // GET /ops/v1/upstreams
-  std::function<answer()> drain;       // POST /ops/v1/drain: begins it, does not wait for its end
-  std::function<answer()> reload;      // POST /ops/v1/reload: {"applied":[],"needs_restart":[]}
+  std::function<answer()> cluster;     // GET /ops/v1/cluster: nodes, links, who leads
+  std::function<answer()> shards;      // GET /ops/v1/shards: owners, epochs, moves
+  /// GET of `path` at the node of that name, or POST, in bounded time; nothing if that is this one.
+  std::function<std::optional<forwarded>(const std::string& node, const std::string& path,
+                                         bool post)>
+      elsewhere;
+  std::function<answer()> drain;  // POST /ops/v1/drain: begins it, does not wait for its end
+  std::function<answer()> reload; // POST /ops/v1/reload: {"applied":[],"needs_restart":[]}
 };
 
 struct options {

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cctype>
 #include <charconv>
 #include <stdexcept>
 
@@ -179,6 +180,38 @@ route guarded(route inner) {
   };
 }
 
+std::string percent_encoded(std::string_view text) {
+  std::string out;
+  for (auto c : text)
+    out += std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' || c == '.'
+               ? std::string{c}
+               : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  return out;
+}
+
+/// With `node=NAME`: the same of another node, through the links.
+route at_any_node(std::string path, route inner, decltype(hooks::elsewhere) elsewhere,
+                  bool post = false) {
+  return guarded([path = std::move(path), inner = std::move(inner),
+                  elsewhere = std::move(elsewhere), post](const request& r) -> response {
+    auto named = r.query.find("node");
+    if (named == r.query.end())
+      return inner(r);
+    if (!elsewhere)
+      return error_response(make_error(ec::unsupported, "this node knows no other"));
+    auto rest = r;
+    rest.query.erase("node");
+    auto target = path;
+    for (const auto& [name, value] : rest.query)
+      target += fmt::format("{}{}={}", target == path ? '?' : '&', percent_encoded(name),
+                            percent_encoded(value));
+    auto got = elsewhere(named->second, target, post);
+    if (!got)
+      return inner(rest);
+    return {got->status, "application/json", std::move(got->body)};
+  });
+}
+
 } // namespace
 
 response error_response(int status, std::string_view code, const std::string& message) {
@@ -205,13 +238,19 @@ route_table make_routes(hooks node, const probes& all,
   table["/metrics"]["GET"] = guarded([sources = std::move(sources)](const request&) -> response {
     return {200, "text/plain; version=0.0.4; charset=utf-8", metrics_text(sources)};
   });
-  table["/ops/v1/actors"]["GET"] = guarded([&all](const request& r) { return actors(r, all); });
+  auto anywhere = [&](const char* path, route inner) {
+    table[path]["GET"] = at_any_node(path, std::move(inner), node.elsewhere);
+  };
+  anywhere("/ops/v1/actors", [&all](const request& r) { return actors(r, all); });
   table["/ops/v1/log"]["GET"] = guarded(get_level);
   table["/ops/v1/log"]["PUT"] = guarded(put_level);
-  table["/ops/v1/node"]["GET"] = hook(std::move(node.node_status));
-  table["/ops/v1/config"]["GET"] = hook(std::move(node.config));
-  table["/ops/v1/upstreams"]["GET"] = hook(std::move(node.upstreams));
-  table["/ops/v1/drain"]["POST"] = hook(std::move(node.drain), accepted);
+  anywhere("/ops/v1/node", hook(std::move(node.node_status)));
+  anywhere("/ops/v1/config", hook(std::move(node.config)));
+  anywhere("/ops/v1/upstreams", hook(std::move(node.upstreams)));
+  anywhere("/ops/v1/cluster", hook(std::move(node.cluster)));
+  anywhere("/ops/v1/shards", hook(std::move(node.shards)));
+  table["/ops/v1/drain"]["POST"] =
+      at_any_node("/ops/v1/drain", hook(std::move(node.drain), accepted), node.elsewhere, true);
   table["/ops/v1/reload"]["POST"] = hook(std::move(node.reload));
   return table;
 }

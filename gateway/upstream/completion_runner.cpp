@@ -2,6 +2,7 @@
 
 #include "gateway/upstream/token_count.hpp"
 #include "messages/clock.hpp"
+#include "messages/failure.hpp"
 #include "messages/log.hpp"
 #include "messages/thin_string.hpp"
 
@@ -133,7 +134,7 @@ void completion_runner::launch(running_ptr one) {
     log_error("completion_threw", {{"completion_id", one->id}});
     auto events = self->events_for(*one);
     auto* failed = events.add_events()->mutable_failed();
-    set_failure(*failed->mutable_failure(), make_error(ec::internal));
+    *failed->mutable_failure() = failure_of(make_error(ec::internal));
     failed->set_after_first_byte(one->told_content);
     self->send(*one, std::move(events));
   };
@@ -248,7 +249,7 @@ asio::awaitable<void> completion_runner::fail(running_completion& one, caf::erro
     co_return;
   auto events = events_for(one);
   auto* failed = events.add_events()->mutable_failed();
-  set_failure(*failed->mutable_failure(), err);
+  *failed->mutable_failure() = failure_of(err);
   failed->set_after_first_byte(one.told_content);
   if (decoder != nullptr && one.told_content) {
     v1::Usage usage;

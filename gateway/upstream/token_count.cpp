@@ -60,11 +60,4 @@ asio::awaitable<v1::Usage> count_usage(io_shard& shard, const tokenizer_actor& t
   co_return usage;
 }
 
-void set_failure(v1::Failure& failure, const caf::error& err) {
-  const auto& row = info(err);
-  failure.set_code(std::string{row.name});
-  failure.set_message(describe(err));
-  failure.set_http_status(row.http_status);
-}
-
 } // namespace troupe::gateway

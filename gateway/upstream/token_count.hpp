@@ -25,7 +25,4 @@ asio::awaitable<v1::Usage> count_usage(io_shard& shard, const tokenizer_actor& t
                                        std::string model, std::vector<std::string> prompt,
                                        std::string answer);
 
-/// `failure` says what `err` says.
-void set_failure(v1::Failure& failure, const caf::error& err);
-
 } // namespace troupe::gateway

@@ -22,7 +22,7 @@ v1::ApiKeyCreated create_api_key(database& db, const v1::CreateApiKey& command,
                                  const command_env& env) {
   if (command.name().empty())
     throw failure(ec::invalid_argument, "a key needs a name, to know it again");
-  need_short(command.name(), key_length_max, "name");
+  need_text(command.name(), key_length_max, "name");
   if (command.expires_us() != 0 && command.expires_us() <= env.now_us)
     throw failure(ec::invalid_argument, "expires_us lies in the past");
   v1::ApiKeyCreated out;
@@ -104,12 +104,29 @@ v1::Principal authorize(database& db, const v1::Authorize& query, const command_
 }
 
 v1::Done record_usage(database& db, const v1::RecordUsage& command, const command_env&) {
+  auto good = [](const v1::UsageRecord& x) {
+    return is_storable(x.request_id()) && is_storable(x.principal_id()) && is_storable(x.model())
+           && is_storable(x.deployment()) && is_storable(x.operation());
+  };
   for (const auto& record : command.records()) {
     need_short(record.request_id(), key_length_max, "request_id");
     if (record.request_id().empty())
       throw failure(ec::invalid_argument, "a ledger line needs its request_id");
   }
-  db.ledger().insert_all(command.records());
+  if (std::all_of(command.records().begin(), command.records().end(), good)) {
+    db.ledger().insert_all(command.records());
+    return {};
+  }
+  // One line that a database refuses would keep all others out, again and again.
+  auto mended = command.records();
+  for (auto& record : mended) {
+    record.set_request_id(storable(record.request_id()));
+    record.set_principal_id(storable(record.principal_id()));
+    record.set_model(storable(record.model()));
+    record.set_deployment(storable(record.deployment()));
+    record.set_operation(storable(record.operation()));
+  }
+  db.ledger().insert_all(mended);
   return {};
 }
 

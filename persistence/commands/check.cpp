@@ -1,6 +1,11 @@
 #include "persistence/commands/check.hpp"
 
+#include "messages/shard.hpp"
+#include "persistence/cluster_commands.hpp"
+
 #include <fmt/format.h>
+#include <unicode/unistr.h>
+#include <unicode/utf8.h>
 
 #include <algorithm>
 #include <charconv>
@@ -19,6 +24,34 @@ void need_id_or_none(std::string_view id, std::string_view what) {
     throw failure(
         ec::invalid_argument,
         fmt::format("{} is no id: at most {} printable ASCII characters", what, id_length_max));
+}
+
+bool is_storable(std::string_view text) {
+  auto size = static_cast<std::int32_t>(text.size());
+  for (std::int32_t i = 0; i < size;) {
+    UChar32 c = 0;
+    U8_NEXT(text.data(), i, size, c);
+    if (c <= 0)
+      return false;
+  }
+  return true;
+}
+
+std::string storable(std::string text) {
+  if (is_storable(text))
+    return text;
+  std::string out;
+  auto decoded = icu::UnicodeString::fromUTF8(text);
+  decoded.findAndReplace(icu::UnicodeString(UChar{0}), icu::UnicodeString(UChar{0xfffd}));
+  decoded.toUTF8String(out);
+  return out;
+}
+
+void need_text(std::string_view text, std::size_t bytes_max, std::string_view what) {
+  if (!is_storable(text))
+    throw failure(ec::invalid_argument,
+                  fmt::format("{} is no UTF-8 text, or has a zero byte in it", what));
+  need_short(text, bytes_max, what);
 }
 
 void need_short(std::string_view text, std::size_t bytes_max, std::string_view what) {
@@ -60,9 +93,17 @@ std::optional<page_position> read_cursor(std::string_view cursor) {
   return out;
 }
 
-v1::Conversation need_conversation(database& db, std::string_view id, const v1::Context& context) {
-  need_id(id, "conversation_id");
-  auto found = db.conversations().find(id);
+void check_claim(database& db, const v1::ShardClaim& claim, std::string_view conversation_id) {
+  if (claim.epoch() != 0 && claim.shard() != shard_of(conversation_id))
+    throw failure(ec::internal, fmt::format("conversation {} is not of shard {}", conversation_id,
+                                            claim.shard()));
+  check_claim(db.cluster(), claim);
+}
+
+namespace {
+
+v1::Conversation visible(std::optional<v1::Conversation> found, std::string_view id,
+                         const v1::Context& context) {
   const auto& principal = context.principal_id();
   bool yours = found
                && (principal.empty() || context.admin() || found->owner_id().empty()
@@ -70,6 +111,18 @@ v1::Conversation need_conversation(database& db, std::string_view id, const v1::
   if (!yours)
     throw failure(ec::not_found, fmt::format("there is no conversation {}", id));
   return std::move(*found);
+}
+
+} // namespace
+
+v1::Conversation need_conversation(database& db, std::string_view id, const v1::Context& context) {
+  need_id(id, "conversation_id");
+  return visible(db.conversations().find(id), id, context);
+}
+
+v1::Conversation hold_conversation(database& db, std::string_view id, const v1::Context& context) {
+  need_id(id, "conversation_id");
+  return visible(db.conversations().hold(id), id, context);
 }
 
 } // namespace troupe::persistence

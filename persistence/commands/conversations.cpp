@@ -14,17 +14,17 @@ constexpr std::size_t name_bytes_max = 255;
 constexpr std::size_t text_bytes_max = 1'048'576;
 
 void check_fields(const v1::Conversation& x) {
-  need_short(x.title(), title_bytes_max, "title");
-  need_short(x.model(), name_bytes_max, "model");
-  need_short(x.system_prompt(), text_bytes_max, "system_prompt");
-  need_short(x.params_json(), text_bytes_max, "params_json");
-  need_short(x.tools_json(), text_bytes_max, "tools_json");
+  need_text(x.title(), title_bytes_max, "title");
+  need_text(x.model(), name_bytes_max, "model");
+  need_text(x.system_prompt(), text_bytes_max, "system_prompt");
+  need_text(x.params_json(), text_bytes_max, "params_json");
+  need_text(x.tools_json(), text_bytes_max, "tools_json");
 }
 
 } // namespace
 
-v1::Conversation create_conversation(database& db, const v1::CreateConversation& command,
-                                     const command_env& env) {
+std::optional<v1::Conversation>
+add_conversation(database& db, const v1::CreateConversation& command, const command_env& env) {
   auto out = command.conversation();
   if (out.id().empty())
     out.set_id(new_id(env.now_us));
@@ -32,7 +32,7 @@ v1::Conversation create_conversation(database& db, const v1::CreateConversation&
   if (out.owner_id().empty())
     out.set_owner_id(command.context().principal_id());
   need_id_or_none(out.owner_id(), "conversation.owner_id");
-  need_short(out.session_key(), key_length_max, "session_key");
+  need_text(out.session_key(), key_length_max, "session_key");
   check_fields(out);
   if (out.created_us() == 0)
     out.set_created_us(env.now_us);
@@ -41,10 +41,21 @@ v1::Conversation create_conversation(database& db, const v1::CreateConversation&
   out.clear_leaf_id();
   out.set_message_count(0);
   if (!db.conversations().insert(out))
-    throw failure(ec::conflict, fmt::format("a conversation with the id {} or its session key "
-                                            "exists already",
-                                            out.id()));
+    return std::nullopt;
   return out;
+}
+
+failure conversation_taken(std::string_view id) {
+  return {ec::conflict,
+          fmt::format("a conversation with the id {} or its session key exists already", id)};
+}
+
+v1::Conversation create_conversation(database& db, const v1::CreateConversation& command,
+                                     const command_env& env) {
+  auto made = add_conversation(db, command, env);
+  if (!made)
+    throw conversation_taken(command.conversation().id());
+  return std::move(*made);
 }
 
 v1::Conversation get_conversation(database& db, const v1::GetConversation& query,
@@ -56,7 +67,7 @@ v1::ConversationPage list_conversations(database& db, const v1::ListConversation
                                         const command_env&) {
   auto limit = page_limit(query.limit(), 50, 200);
   need_id_or_none(query.owner_id(), "owner_id");
-  need_short(query.query(), name_bytes_max, "query");
+  need_text(query.query(), name_bytes_max, "query");
   const auto& owner = query.owner_id().empty() ? query.context().principal_id() : query.owner_id();
   auto rows = db.conversations().list(owner, query.query(), read_cursor(query.cursor()), limit + 1);
   v1::ConversationPage out;
@@ -71,8 +82,8 @@ v1::ConversationPage list_conversations(database& db, const v1::ListConversation
 
 v1::Conversation update_conversation(database& db, const v1::UpdateConversation& command,
                                      const command_env& env) {
-  check_shard_epoch(db, command.context());
-  auto out = need_conversation(db, command.conversation_id(), command.context());
+  check_claim(db, command.claim(), command.conversation_id());
+  auto out = hold_conversation(db, command.conversation_id(), command.context());
   if (command.has_title())
     out.set_title(command.title());
   if (command.has_system_prompt())
@@ -96,8 +107,8 @@ v1::Conversation update_conversation(database& db, const v1::UpdateConversation&
 
 v1::Done delete_conversation(database& db, const v1::DeleteConversation& command,
                              const command_env&) {
-  check_shard_epoch(db, command.context());
-  auto found = need_conversation(db, command.conversation_id(), command.context());
+  check_claim(db, command.claim(), command.conversation_id());
+  auto found = hold_conversation(db, command.conversation_id(), command.context());
   db.conversations().erase(found.id());
   return {};
 }

@@ -25,11 +25,11 @@ v1::TurnStored stored(const v1::Turn& turn, bool duplicate) {
   return out;
 }
 
-/// The conversation of a new turn: made now, if the command brings it.
+/// The conversation of a new turn, held: made now, if the command brings it.
 v1::Conversation conversation_of(database& db, const v1::AcceptTurn& command,
                                  const command_env& env) {
   const auto& id = command.turn().conversation_id();
-  if (auto found = db.conversations().find(id))
+  if (auto found = db.conversations().hold(id))
     return std::move(*found);
   if (!command.has_create_if_missing())
     throw failure(ec::not_found, fmt::format("there is no conversation {}", id));
@@ -37,7 +37,35 @@ v1::Conversation conversation_of(database& db, const v1::AcceptTurn& command,
   *create.mutable_context() = command.context();
   *create.mutable_conversation() = command.create_if_missing();
   create.mutable_conversation()->set_id(id);
-  return create_conversation(db, create, env);
+  if (auto made = add_conversation(db, create, env))
+    return std::move(*made);
+  // Another node made it meanwhile, unless its session key is what is taken.
+  if (auto found = db.conversations().hold(id))
+    return std::move(*found);
+  throw conversation_taken(id);
+}
+
+/// A turn that is there already, as the answer to the command that brings it again.
+std::optional<v1::TurnStored> same_turn(database& db, const v1::Turn& turn) {
+  auto same = db.turns().find(turn.id());
+  if (!same)
+    return std::nullopt;
+  if (same->conversation_id() != turn.conversation_id())
+    throw failure(ec::conflict, fmt::format("the id of turn {} is taken", turn.id()));
+  return stored(*same, true);
+}
+
+/// The first turn of the command's dedupe key, if it has one within the window.
+std::optional<v1::TurnStored> first_turn(database& db, const v1::AcceptTurn& command,
+                                         const command_env& env) {
+  auto first = db.dedupe().find(command.turn().principal_id(), command.dedupe_key());
+  if (!first || first->created_us <= env.now_us - dedupe_window_us)
+    return std::nullopt;
+  v1::Turn turn;
+  turn.set_id(first->turn_id);
+  turn.set_message_id(first->message_id);
+  turn.set_conversation_id(first->conversation_id);
+  return stored(turn, true);
 }
 
 /// Adds messages; one that is there already is left as it is, so that a command may be sent again.
@@ -57,6 +85,7 @@ std::int64_t add_messages(database& db, const v1::Conversation& conversation, co
       message.set_turn_id(turn.id());
     if (message.created_us() == 0)
       message.set_created_us(env.now_us);
+    message.set_model(storable(message.model()));
     if (db.messages().insert(message, conversation.message_count() + added))
       ++added;
     else if (!db.messages().exists(conversation.id(), message.id()))
@@ -80,7 +109,7 @@ v1::Turn checked_turn(const v1::AcceptTurn& command, const command_env& env) {
   auto turn = command.turn();
   need_id(turn.id(), "turn.id");
   need_id(turn.conversation_id(), "turn.conversation_id");
-  need_short(command.dedupe_key(), key_length_max, "dedupe_key");
+  need_text(command.dedupe_key(), key_length_max, "dedupe_key");
   if (turn.message_id().empty() && command.messages_size() > 0)
     turn.set_message_id(command.messages(command.messages_size() - 1).id());
   need_id(turn.message_id(), "turn.message_id");
@@ -97,8 +126,8 @@ void add_outbox(database& db, const v1::AdvanceTurn& command, const command_env&
   for (const auto& given : command.outbox()) {
     auto row = given;
     need_id(row.id(), "outbox.id");
-    need_short(row.to().channel(), key_length_max, "outbox.to.channel");
-    need_short(row.to().account(), key_length_max, "outbox.to.account");
+    need_text(row.to().channel(), key_length_max, "outbox.to.channel");
+    need_text(row.to().account(), key_length_max, "outbox.to.account");
     if (row.turn_id().empty())
       row.set_turn_id(command.turn().id());
     if (row.turn_id() != command.turn().id())
@@ -107,6 +136,7 @@ void add_outbox(database& db, const v1::AdvanceTurn& command, const command_env&
       row.set_status(v1::OUTBOX_STATUS_PENDING);
     if (row.created_us() == 0)
       row.set_created_us(env.now_us);
+    row.set_error(storable(row.error()));
     db.outbox().insert(row);
   }
 }
@@ -134,54 +164,51 @@ v1::SessionLoaded load(database& db, v1::Conversation conversation, std::string_
 } // namespace
 
 v1::TurnStored accept_turn(database& db, const v1::AcceptTurn& command, const command_env& env) {
-  check_shard_epoch(db, command.context());
+  check_claim(db, command.claim(), command.turn().conversation_id());
   auto turn = checked_turn(command, env);
   // Keys are a principal's own: nobody gets the turn of another one by guessing.
   const auto& scope = turn.principal_id();
+  const auto& key = command.dedupe_key();
   need_id_or_none(scope, "turn.principal_id");
-  if (!command.dedupe_key().empty()) {
-    auto first = db.dedupe().find(scope, command.dedupe_key());
-    if (first && first->created_us > env.now_us - dedupe_window_us) {
-      turn.set_id(first->turn_id);
-      turn.set_message_id(first->message_id);
-      turn.set_conversation_id(first->conversation_id);
-      return stored(turn, true);
-    }
-  }
-  if (auto same = db.turns().find(turn.id())) {
-    if (same->conversation_id() != turn.conversation_id())
-      throw failure(ec::conflict, fmt::format("the id of turn {} is taken", turn.id()));
-    return stored(*same, true);
-  }
+  if (!key.empty())
+    if (auto first = first_turn(db, command, env))
+      return *first;
+  if (auto same = same_turn(db, turn))
+    return *same;
+  // Claimed before anything else is written: another node may be accepting the same key.
+  dedupe_entry entry{scope, key, turn.conversation_id(), turn.id(), turn.message_id(), env.now_us};
+  if (!key.empty() && !db.dedupe().claim(entry, env.now_us - dedupe_window_us))
+    if (auto first = first_turn(db, command, env))
+      return *first;
   auto conversation = conversation_of(db, command, env);
+  if (!db.turns().insert(turn))
+    return same_turn(db, turn).value();
   auto added = add_messages(db, conversation, turn, command.messages(), env);
   check_leaf(db, conversation, command.leaf_id(), command.messages());
   if (command.messages_size() == 0 && !db.messages().exists(conversation.id(), turn.message_id()))
     throw failure(ec::invalid_argument, "turn.message_id names no message of the conversation");
-  db.turns().insert(turn);
   db.conversations().advance(conversation.id(), command.leaf_id(), added, {}, env.now_us);
-  if (!command.dedupe_key().empty())
-    db.dedupe().put(
-        {scope, command.dedupe_key(), conversation.id(), turn.id(), turn.message_id(), env.now_us});
   return stored(turn, false);
 }
 
 v1::TurnStored advance_turn(database& db, const v1::AdvanceTurn& command, const command_env& env) {
-  check_shard_epoch(db, command.context());
   const auto& given = command.turn();
   need_id(given.id(), "turn.id");
   auto before = db.turns().find(given.id());
   if (!before)
     throw failure(ec::not_found, fmt::format("there is no turn {}", given.id()));
+  check_claim(db, command.claim(), before->conversation_id());
+  auto conversation = db.conversations().hold(before->conversation_id());
+  // Read again: until the conversation was held, another node may have advanced it.
+  before = db.turns().find(given.id());
+  if (!conversation || !before)
+    throw failure(ec::not_found, "the turn's conversation is gone");
   if (ended(before->status()))
     return stored(*before, true);
   if (!given.conversation_id().empty() && given.conversation_id() != before->conversation_id())
     throw failure(ec::invalid_argument, "the turn belongs to another conversation");
   if (!known(given.status()))
     throw failure(ec::invalid_argument, "turn.status is missing");
-  auto conversation = db.conversations().find(before->conversation_id());
-  if (!conversation)
-    throw failure(ec::not_found, "the turn's conversation is gone");
   // What the command leaves out stays as it was.
   auto turn = *before;
   turn.MergeFrom(given);
@@ -206,8 +233,8 @@ v1::TurnStored advance_turn(database& db, const v1::AdvanceTurn& command, const 
     *record.add_records() = command.usage();
     record_usage(db, record, env);
   }
-  db.conversations().advance(conversation->id(), command.leaf_id(), added, command.title(),
-                             env.now_us);
+  db.conversations().advance(conversation->id(), command.leaf_id(), added,
+                             storable(command.title()), env.now_us);
   return stored(turn, false);
 }
 
@@ -226,7 +253,9 @@ v1::TurnPage list_unfinished_turns(database& db, const v1::ListUnfinishedTurns& 
   auto limit = page_limit(query.limit(), 100, 1'000);
   need_id_or_none(query.after_id(), "after_id");
   v1::TurnPage out;
-  for (auto& turn : db.turns().unfinished(query.after_id(), limit))
+  auto found = query.has_shard() ? db.turns().unfinished_in(query.shard(), query.after_id(), limit)
+                                 : db.turns().unfinished(query.after_id(), limit);
+  for (auto& turn : found)
     *out.add_turns() = std::move(turn);
   return out;
 }

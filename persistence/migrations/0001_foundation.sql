@@ -43,6 +43,7 @@ CREATE TABLE turns (
   attempts {int} NOT NULL,
   created_us {int} NOT NULL,
   finished_us {int} NOT NULL,
+  shard {int} NOT NULL,
   body {bytes}
 );
 
@@ -50,10 +51,10 @@ CREATE INDEX turns_of_conversation ON turns (conversation_id, status);
 
 -- Status 1 is running, 2 awaits tools.
 -- only: sqlite postgresql
-CREATE INDEX turns_unfinished ON turns (id) WHERE status < 3;
+CREATE INDEX turns_unfinished ON turns (shard, id) WHERE status < 3;
 
 -- only: mysql
-CREATE INDEX turns_unfinished ON turns (status, id);
+CREATE INDEX turns_unfinished ON turns (status, shard, id);
 
 CREATE TABLE outbox (
   id {id} NOT NULL PRIMARY KEY,

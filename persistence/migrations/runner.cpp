@@ -72,16 +72,18 @@ bool run_one(database& db, const migration& step, const migrate_options& options
   auto statements = step.statements(schema.dialect());
   bool whole = schema.transactional_ddl() && !options.one_statement_a_transaction;
   std::optional<unit_of_work> unit;
-  unit.emplace(db, access::write);
   applied_migration mark{step.version, step.name, step.checksum, 0, 0};
   // Read again in each transaction: another node may have gone on meanwhile.
-  auto read_mark = [&] {
+  auto begin = [&] {
+    unit.reset();
+    unit.emplace(db, access::write);
+    schema.lock();
     auto rows = schema.applied();
     if (const auto* row = row_of(rows, step.version))
       mark = *row;
     return mark.finished_us == 0;
   };
-  if (!read_mark())
+  if (!begin())
     return false;
   while (static_cast<std::size_t>(mark.statements_done) < statements.size()) {
     if (options.before_statement)
@@ -91,9 +93,7 @@ bool run_one(database& db, const migration& step, const migrate_options& options
     schema.record(mark);
     if (!whole) {
       unit->commit();
-      unit.reset();
-      unit.emplace(db, access::write);
-      if (!read_mark())
+      if (!begin())
         return false;
     }
   }
@@ -178,6 +178,7 @@ std::vector<std::int64_t> migrate(database& db, const migrate_options& options) 
   {
     // Two nodes that start at once: the lock makes one of them wait for the other's table.
     unit_of_work unit{db, access::write};
+    db.schema().lock();
     if (db.schema().applied().empty())
       db.schema().prepare();
     unit.commit();

@@ -10,7 +10,7 @@ namespace {
 
 #define COLUMNS                                                                                    \
   "id, name, hash, prefix, scopes, created_us, expires_us, revoked_us, last_used_us, body"
-constexpr std::string_view kinds = "tttttiiiit";
+constexpr std::string_view kinds = "tttttiiiib";
 
 std::string join(const google::protobuf::RepeatedPtrField<std::string>& scopes) {
   std::string out;

@@ -8,7 +8,7 @@ namespace {
 
 #define COLUMNS                                                                                    \
   "id, owner_id, session_key, title, model, leaf_id, created_us, updated_us, message_count, body"
-constexpr std::string_view kinds = "ttttttiiit";
+constexpr std::string_view kinds = "ttttttiiib";
 
 v1::Conversation read(row_view row) {
   v1::Conversation out;
@@ -55,7 +55,9 @@ sql_conversations::sql_conversations(sql_session& sql) :
     sql_(sql),
     insert_(sql.sql_dialect().insert_new("conversations (" COLUMNS
                                          ") VALUES (:id, :owner, :session, :title, :model, "
-                                         ":leaf, :created, :updated, :count, :body)")) {}
+                                         ":leaf, :created, :updated, :count, :body)")),
+    hold_("SELECT " COLUMNS " FROM conversations WHERE id = :id"
+          + std::string{sql.sql_dialect().hold_row()}) {}
 
 bool sql_conversations::insert(const v1::Conversation& x) {
   auto body = body_of(x);
@@ -70,6 +72,13 @@ std::optional<v1::Conversation> sql_conversations::find(std::string_view id) {
   sql_.each(
       "SELECT " COLUMNS " FROM conversations WHERE id = :id", kinds,
       [&](row_view row) { out = read(row); }, id);
+  return out;
+}
+
+std::optional<v1::Conversation> sql_conversations::hold(std::string_view id) {
+  std::optional<v1::Conversation> out;
+  sql_.each(
+      hold_, kinds, [&](row_view row) { out = read(row); }, id);
   return out;
 }
 

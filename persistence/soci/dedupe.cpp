@@ -2,6 +2,17 @@
 
 namespace troupe::persistence {
 
+// Entries that another transaction is about to replace are left to the next purge.
+sql_dedupe::sql_dedupe(sql_session& sql) :
+    sql_(sql),
+    insert_(sql.sql_dialect().insert_new(
+        "dedupe (scope, dedupe_key, conversation_id, turn_id, message_id, created_us) VALUES "
+        "(:scope, :key, :conversation, :turn, :message, :created)")),
+    purge_("DELETE FROM dedupe WHERE (scope, dedupe_key) IN (SELECT scope, dedupe_key FROM "
+           "(SELECT scope, dedupe_key FROM dedupe WHERE created_us < :before ORDER BY created_us "
+           "LIMIT :count"
+           + std::string{sql.sql_dialect().hold_free_row()} + ") old)") {}
+
 std::optional<dedupe_entry> sql_dedupe::find(std::string_view scope, std::string_view key) {
   std::optional<dedupe_entry> out;
   sql_.each(
@@ -16,22 +27,21 @@ std::optional<dedupe_entry> sql_dedupe::find(std::string_view scope, std::string
   return out;
 }
 
-void sql_dedupe::put(const dedupe_entry& entry) {
-  sql_.run("DELETE FROM dedupe WHERE scope = :scope AND dedupe_key = :key", entry.scope, entry.key);
-  sql_.run("INSERT INTO dedupe (scope, dedupe_key, conversation_id, turn_id, message_id, "
-           "created_us) VALUES (:scope, :key, :conversation, :turn, :message, :created)",
-           entry.scope, entry.key, entry.conversation_id, entry.turn_id, entry.message_id,
-           entry.created_us);
+bool sql_dedupe::claim(const dedupe_entry& entry, std::int64_t old_us) {
+  if (sql_.run(insert_, entry.scope, entry.key, entry.conversation_id, entry.turn_id,
+               entry.message_id, entry.created_us)
+      != 0)
+    return true;
+  return sql_.run("UPDATE dedupe SET conversation_id = :conversation, turn_id = :turn, "
+                  "message_id = :message, created_us = :created WHERE scope = :scope "
+                  "AND dedupe_key = :key AND created_us <= :old",
+                  entry.conversation_id, entry.turn_id, entry.message_id, entry.created_us,
+                  entry.scope, entry.key, old_us)
+         != 0;
 }
 
 std::int64_t sql_dedupe::purge(std::int64_t before_us, int limit) {
-  // The age of the oldest to stay: erasing by (scope, key) pairs is not portable.
-  std::int64_t until = 0;
-  sql_.each(
-      "SELECT MAX(created_us) FROM (SELECT created_us FROM dedupe WHERE created_us < "
-      ":before ORDER BY created_us LIMIT :count) oldest",
-      "i", [&](row_view row) { until = row.number(0); }, before_us, limit);
-  return until == 0 ? 0 : sql_.run("DELETE FROM dedupe WHERE created_us <= :until", until);
+  return sql_.run(purge_, before_us, limit);
 }
 
 } // namespace troupe::persistence

@@ -16,7 +16,7 @@ namespace {
   "completion_tokens, total_tokens, cached_tokens, reasoning_tokens, estimated, ending, body"
 constexpr std::string_view kinds = "ttittt"
                                    "iiiiiii"
-                                   "t";
+                                   "b";
 
 v1::UsageRecord read(row_view row) {
   v1::UsageRecord out;

@@ -11,7 +11,7 @@ namespace {
 #define M_COLUMNS                                                                                  \
   "m.id, m.conversation_id, m.seq, m.parent_id, m.turn_id, m.role, m.status, m.model, "            \
   "m.created_us, m.size, m.body"
-constexpr std::string_view kinds = "ttittiitiit";
+constexpr std::string_view kinds = "ttittiitiib";
 
 v1::Message read(row_view row) {
   v1::Message out;

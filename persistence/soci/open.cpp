@@ -1,6 +1,7 @@
 #include "persistence/open.hpp"
 
 #include "persistence/migration.hpp"
+#include "persistence/soci/postgresql.hpp"
 #include "persistence/soci/sqlite.hpp"
 
 #include <fmt/format.h>
@@ -9,16 +10,16 @@ namespace troupe::persistence {
 
 namespace {
 
-void need_sqlite(const config::node_config& config) {
-  if (config.store.backend != "sqlite")
+bool on_postgresql(const config::node_config& config) {
+  const auto& backend = config.store.backend;
+  if (backend != "sqlite" && backend != "postgresql")
     throw failure(
         ec::config_invalid,
-        fmt::format("store.backend: there is no {:?} here: use sqlite", config.store.backend));
+        fmt::format("store.backend: there is no {:?} here: use sqlite or postgresql", backend));
+  return backend == "postgresql";
 }
 
-} // namespace
-
-std::string database_location(const config::node_config& config) {
+std::string sqlite_path(const config::node_config& config) {
   std::string_view url = config.store.url;
   for (std::string_view scheme : {"sqlite://", "sqlite:"})
     if (url.starts_with(scheme)) {
@@ -28,9 +29,16 @@ std::string database_location(const config::node_config& config) {
   return url.empty() ? config.node.data_dir + "/troupe.db" : std::string{url};
 }
 
+} // namespace
+
+std::string database_location(const config::node_config& config) {
+  return on_postgresql(config) ? make_postgresql_factory(config.store.url)->location()
+                               : sqlite_path(config);
+}
+
 database_factory_ptr make_database_factory(const config::node_config& config) {
-  need_sqlite(config);
-  return make_sqlite_factory(database_location(config));
+  return on_postgresql(config) ? make_postgresql_factory(config.store.url)
+                               : make_sqlite_factory(sqlite_path(config));
 }
 
 std::vector<std::int64_t> prepare_database(database_factory& factory, std::int64_t now_us) {
@@ -41,8 +49,8 @@ std::vector<std::int64_t> prepare_database(database_factory& factory, std::int64
 }
 
 std::unique_ptr<maintenance> make_maintenance(const config::node_config& config) {
-  need_sqlite(config);
-  return make_sqlite_maintenance(database_location(config));
+  return on_postgresql(config) ? make_postgresql_maintenance(config.store.url)
+                               : make_sqlite_maintenance(sqlite_path(config));
 }
 
 } // namespace troupe::persistence

@@ -2,6 +2,12 @@
 
 namespace troupe::persistence {
 
+void sql_schema::lock() {
+  auto hold = sql_.sql_dialect().hold_schema();
+  if (!hold.empty())
+    sql_.run_once(std::string{hold});
+}
+
 void sql_schema::prepare() {
   execute("CREATE TABLE IF NOT EXISTS schema_migrations (version {int} NOT NULL PRIMARY KEY, "
           "name {text} NOT NULL, checksum {text} NOT NULL, statements_done {int} NOT NULL, "
@@ -9,19 +15,11 @@ void sql_schema::prepare() {
 }
 
 std::vector<applied_migration> sql_schema::applied() {
-  // Asked of the connection, not of a table of the catalogue: those differ.
   std::vector<applied_migration> out;
   bool exists = false;
-  soci::session& session = sql_.session();
-  try {
-    std::string table;
-    soci::statement st = (session.prepare_table_names(), soci::into(table));
-    st.execute();
-    while (st.fetch())
-      exists = exists || table == "schema_migrations";
-  } catch (const soci::soci_error& error) {
-    throw sql_.sql_dialect().translate(session, error);
-  }
+  sql_.each(
+      sql_.sql_dialect().count_tables(), "i", [&](row_view row) { exists = row.number(0) != 0; },
+      "schema_migrations");
   if (!exists)
     return out;
   sql_.each("SELECT version, name, checksum, statements_done, finished_us FROM "

@@ -76,7 +76,7 @@ void sql_database::rollback_savepoint() {
 
 void sql_database::probe_write(std::int64_t now_us) {
   if (sql_.run("UPDATE store_probe SET probed_us = :now WHERE id = 1", now_us) == 0)
-    sql_.run("INSERT INTO store_probe (id, probed_us) VALUES (1, :now)", now_us);
+    sql_.run(sql_.sql_dialect().insert_new("store_probe (id, probed_us) VALUES (1, :now)"), now_us);
 }
 
 std::vector<finding> sql_database::verify() {

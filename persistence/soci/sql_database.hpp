@@ -18,6 +18,7 @@ public:
   api_key_repository& api_keys() override { return api_keys_; }
   ledger_repository& ledger() override { return ledger_; }
   dedupe_repository& dedupe() override { return dedupe_; }
+  cluster_repository& cluster() override { return cluster_; }
   schema_repository& schema() override { return schema_; }
 
   void begin(access mode) override;
@@ -43,6 +44,7 @@ private:
   sql_api_keys api_keys_{sql_};
   sql_ledger ledger_{sql_};
   sql_dedupe dedupe_{sql_};
+  sql_cluster cluster_{sql_};
   sql_schema schema_{sql_};
 };
 

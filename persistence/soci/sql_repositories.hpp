@@ -18,6 +18,7 @@ public:
   explicit sql_conversations(sql_session& sql);
   bool insert(const v1::Conversation& conversation) override;
   std::optional<v1::Conversation> find(std::string_view id) override;
+  std::optional<v1::Conversation> hold(std::string_view id) override;
   std::optional<v1::Conversation> find_by_session_key(std::string_view key) override;
   bool update(const v1::Conversation& conversation) override;
   bool advance(std::string_view id, std::string_view leaf_id, std::int64_t messages_added,
@@ -29,6 +30,7 @@ public:
 private:
   sql_session& sql_;
   std::string insert_;
+  std::string hold_;
 };
 
 class sql_messages final : public message_repository {
@@ -54,6 +56,7 @@ public:
   bool update(const v1::Turn& turn) override;
   std::optional<v1::Turn> find(std::string_view id) override;
   std::vector<v1::Turn> unfinished(std::string_view after_id, int limit) override;
+  std::vector<v1::Turn> unfinished_in(int shard, std::string_view after_id, int limit) override;
   std::vector<v1::Turn> unfinished_of(std::string_view conversation_id) override;
 
 private:
@@ -73,8 +76,12 @@ public:
   std::int64_t purge(std::int64_t before_us, int limit) override;
 
 private:
+  bool comes_next(const v1::OutboxRow& row, const std::vector<std::int32_t>& claimed);
+
   sql_session& sql_;
   std::string insert_;
+  std::string due_;
+  std::string purge_;
 };
 
 class sql_api_keys final : public api_key_repository {
@@ -109,13 +116,47 @@ private:
 
 class sql_dedupe final : public dedupe_repository {
 public:
-  explicit sql_dedupe(sql_session& sql) : sql_(sql) {}
+  explicit sql_dedupe(sql_session& sql);
   std::optional<dedupe_entry> find(std::string_view scope, std::string_view key) override;
-  void put(const dedupe_entry& entry) override;
+  bool claim(const dedupe_entry& entry, std::int64_t old_us) override;
   std::int64_t purge(std::int64_t before_us, int limit) override;
 
 private:
   sql_session& sql_;
+  std::string insert_;
+  std::string purge_;
+};
+
+class sql_cluster final : public cluster_repository {
+public:
+  explicit sql_cluster(sql_session& sql);
+  std::int64_t now_us() override;
+  cluster_state state(bool lock) override;
+  void put_state(const cluster_state& state) override;
+  std::vector<v1::Node> nodes() override;
+  std::optional<v1::Node> find_node(std::string_view name) override;
+  void put_node(const v1::Node& node) override;
+  bool renew(std::string_view name, std::int64_t incarnation, std::int64_t lease_until_us) override;
+  bool mark_dead(std::string_view name, std::int64_t incarnation, std::int64_t now_us) override;
+  std::vector<v1::Suspicion> suspicions() override;
+  void add_suspicion(const v1::Suspicion& suspicion) override;
+  void erase_suspicions_by(std::string_view by) override;
+  void erase_suspicions_of(std::string_view node) override;
+  std::vector<v1::Shard> shards() override;
+  void make_shards(int count) override;
+  bool assign(int shard, std::int64_t epoch, std::string_view owner,
+              std::int64_t incarnation) override;
+  std::int64_t take_over(std::string_view owner, std::int64_t incarnation) override;
+  bool set_target(int shard, std::int64_t epoch, std::string_view target) override;
+  std::int64_t hold_epoch(int shard) override;
+
+private:
+  sql_session& sql_;
+  std::string state_;
+  std::string state_locked_;
+  std::string first_state_;
+  std::string hold_epoch_;
+  std::string hold_shards_;
 };
 
 class sql_schema final : public schema_repository {
@@ -123,6 +164,7 @@ public:
   explicit sql_schema(sql_session& sql) : sql_(sql) {}
   std::string_view dialect() const override { return sql_.sql_dialect().name(); }
   bool transactional_ddl() const override { return sql_.sql_dialect().transactional_ddl(); }
+  void lock() override;
   void prepare() override;
   std::vector<applied_migration> applied() override;
   void execute(std::string_view statement) override;

@@ -4,7 +4,6 @@
 #include <soci/sqlite3/soci-sqlite3.h>
 
 #include <array>
-#include <utility>
 
 namespace troupe::persistence {
 
@@ -20,12 +19,27 @@ public:
   // Taking the lock at once: a transaction that read first could not wait for it later.
   std::string_view begin_write() const override { return "BEGIN IMMEDIATE"; }
 
+  // Every node is on this machine, and has its clock. SQLite's has milliseconds.
+  std::string_view now_us() const override {
+    return "SELECT CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000";
+  }
+  // A transaction that writes has the whole file to itself.
+  std::string_view hold_row() const override { return ""; }
+  std::string_view hold_free_row() const override { return ""; }
+  std::string_view share_row() const override { return ""; }
+  std::string_view hold_schema() const override { return ""; }
+
+  std::string_view count_tables() const override {
+    return "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = :name";
+  }
+  bool escapes_bytes() const override { return false; }
+
   std::string insert_new(std::string_view what) const override {
     return fmt::format("INSERT INTO {} ON CONFLICT DO NOTHING", what);
   }
 
   std::string types(std::string_view sql) const override {
-    static constexpr std::array<std::pair<std::string_view, std::string_view>, 6> table{{
+    static constexpr std::array<replacement, 6> table{{
         {"{id}", "TEXT"},
         {"{key}", "TEXT"},
         {"{text}", "TEXT"},
@@ -33,11 +47,7 @@ public:
         {"{int}", "INTEGER"},
         {"{clustered}", "WITHOUT ROWID"},
     }};
-    std::string out{sql};
-    for (auto [from, to] : table)
-      for (auto at = out.find(from); at != std::string::npos; at = out.find(from, at + to.size()))
-        out.replace(at, from.size(), to);
-    return out;
+    return put_in_place(sql, table);
   }
 
   failure translate(soci::session& session, const soci::soci_error& error) const override {

@@ -1,6 +1,14 @@
 #include "persistence/soci/statement.hpp"
 
+#include "persistence/api_key.hpp"
+
 namespace troupe::persistence {
+
+namespace {
+
+constexpr std::string_view hex_mark = "\\x";
+
+} // namespace
 
 statement::statement(soci::session& session, const dialect& dialect, std::string_view sql,
                      std::string_view params, std::string_view columns) :
@@ -20,7 +28,7 @@ statement::statement(soci::session& session, const dialect& dialect, std::string
       param.kind = kind;
       if (kind == 'i') {
         statement_->exchange(soci::use(param.number, param.state));
-      } else if (kind == 'b') {
+      } else if (kind == 'b' && !dialect.escapes_bytes()) {
         param.bytes = std::make_unique<soci::blob>(session);
         statement_->exchange(soci::use(*param.bytes, param.state));
       } else {
@@ -35,16 +43,24 @@ statement::statement(soci::session& session, const dialect& dialect, std::string
   }
 }
 
-void statement::set(std::size_t i, std::string_view text) { params_[i].text.assign(text); }
+void statement::set(std::size_t i, std::string_view text) {
+  if (dialect_.escapes_bytes() && text.find('\0') != std::string_view::npos)
+    throw failure(ec::invalid_argument, "a text may not hold a zero byte");
+  params_[i].text.assign(text);
+}
 
 void statement::set(std::size_t i, nullable_text text) {
-  params_[i].text.assign(text.value);
+  set(i, text.value);
   params_[i].state = text.value.empty() ? soci::i_null : soci::i_ok;
 }
 
 void statement::set(std::size_t i, bytes_value bytes) {
   auto& param = params_[i];
   param.state = bytes.value.empty() ? soci::i_null : soci::i_ok;
+  if (param.bytes == nullptr) {
+    param.text.assign(hex_mark).append(to_hex(bytes.value));
+    return;
+  }
   if (param.bytes->get_len() > bytes.value.size())
     param.bytes->trim(bytes.value.size());
   if (!bytes.value.empty())
@@ -57,7 +73,7 @@ bool statement::execute() {
   try {
     bool got = statement_->execute(true);
     if (got)
-      clear_nulls();
+      finish_row();
     return got && !columns_.empty();
   } catch (const soci::soci_error& error) {
     auto translated = dialect_.translate(session_, error);
@@ -70,7 +86,7 @@ bool statement::fetch() {
   try {
     bool got = statement_->fetch();
     if (got)
-      clear_nulls();
+      finish_row();
     return got;
   } catch (const soci::soci_error& error) {
     auto translated = dialect_.translate(session_, error);
@@ -89,12 +105,15 @@ void statement::reset() noexcept {
   }
 }
 
-void statement::clear_nulls() {
-  for (auto& column : columns_)
+void statement::finish_row() {
+  for (auto& column : columns_) {
     if (column.state == soci::i_null) {
       column.text.clear();
       column.number = 0;
+    } else if (column.kind == 'b' && dialect_.escapes_bytes()) {
+      column.text = from_hex(std::string_view{column.text}.substr(hex_mark.size()));
     }
+  }
 }
 
 void sql_session::run_once(const std::string& sql) {

@@ -31,10 +31,11 @@ class row_view;
 /// position.
 class statement {
 public:
-  /// `columns`: one letter a result column, t (text or bytes) or i (integer).
+  /// `columns`: one letter a result column, t (text), b (bytes) or i (integer).
   statement(soci::session& session, const dialect& dialect, std::string_view sql,
             std::string_view params, std::string_view columns);
 
+  /// Throws `invalid_argument` for a text with a NUL in it where the database takes none.
   void set(std::size_t i, std::string_view text);
   void set(std::size_t i, nullable_text text);
   void set(std::size_t i, bytes_value bytes);
@@ -55,10 +56,10 @@ private:
     char kind = 't';
     std::string text;
     long long number = 0;
-    std::unique_ptr<soci::blob> bytes;
+    std::unique_ptr<soci::blob> bytes; // where bytes need no escape
     soci::indicator state = soci::i_ok;
   };
-  void clear_nulls();
+  void finish_row();
 
   soci::session& session_;
   const dialect& dialect_;

@@ -1,3 +1,4 @@
+#include "messages/shard.hpp"
 #include "persistence/soci/sql_repositories.hpp"
 
 namespace troupe::persistence {
@@ -7,7 +8,7 @@ namespace {
 #define COLUMNS                                                                                    \
   "id, conversation_id, message_id, reply_id, status, step, attempts, created_us, finished_us, "   \
   "body"
-constexpr std::string_view kinds = "ttttiiiiit";
+constexpr std::string_view kinds = "ttttiiiiib";
 
 v1::Turn read(row_view row) {
   v1::Turn out;
@@ -42,14 +43,15 @@ std::string body_of(v1::Turn rest) {
 sql_turns::sql_turns(sql_session& sql) :
     sql_(sql),
     insert_(sql.sql_dialect().insert_new("turns (" COLUMNS
-                                         ") VALUES (:id, :conversation, :message, :reply, :status, "
-                                         ":step, :attempts, :created, :finished, :body)")) {}
+                                         ", shard) VALUES (:id, :conversation, :message, :reply, "
+                                         ":status, :step, :attempts, :created, :finished, :body, "
+                                         ":shard)")) {}
 
 bool sql_turns::insert(const v1::Turn& x) {
   auto body = body_of(x);
   return sql_.run(insert_, x.id(), x.conversation_id(), x.message_id(), x.reply_id(),
                   static_cast<int>(x.status()), x.step(), x.attempts(), x.created_us(),
-                  x.finished_us(), bytes_value{body})
+                  x.finished_us(), bytes_value{body}, shard_of(x.conversation_id()))
          != 0;
 }
 
@@ -78,6 +80,15 @@ std::vector<v1::Turn> sql_turns::unfinished(std::string_view after_id, int limit
       "SELECT " COLUMNS " FROM turns WHERE status < 3 AND id > :after ORDER BY id "
       "LIMIT :count",
       kinds, [&](row_view row) { out.push_back(read(row)); }, after_id, limit);
+  return out;
+}
+
+std::vector<v1::Turn> sql_turns::unfinished_in(int shard, std::string_view after_id, int limit) {
+  std::vector<v1::Turn> out;
+  sql_.each(
+      "SELECT " COLUMNS " FROM turns WHERE shard = :shard AND status < 3 AND id > :after "
+      "ORDER BY id LIMIT :count",
+      kinds, [&](row_view row) { out.push_back(read(row)); }, shard, after_id, limit);
   return out;
 }
 

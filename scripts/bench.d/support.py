@@ -94,11 +94,11 @@ def allow_sockets(count):
 class Node:
     """A node of Troupe with a configuration of its own."""
 
-    def __init__(self, binary, folder, config):
+    def __init__(self, binary, folder, config, name="bench"):
         self.binary, self.folder = binary, folder
         self.port, self.ops = free_port(), free_port()
         self.config = folder / "troupe.yaml"
-        self.config.write_text(f"""node: {{name: bench, data_dir: {folder}/data}}
+        self.config.write_text(f"""node: {{name: {name}, data_dir: {folder}/data}}
 log: {{level: warn, access: false}}
 ops: {{listen: "127.0.0.1:{self.ops}"}}
 {config.replace("LISTEN", f"127.0.0.1:{self.port}")}""")

@@ -1,5 +1,6 @@
 // The store's queueing, grouping and recovery, one message at a time.
 #include "actors/store/store.hpp"
+#include "actors/store/worker.hpp"
 #include "persistence/api_key.hpp"
 #include "persistence/migration.hpp"
 #include "persistence/soci/sqlite.hpp"
@@ -272,4 +273,26 @@ TEST_CASE_FIXTURE(store_fixture, "the use of a key is written down later, in one
   CHECK(status().commits() == commits + 1);
   auto id = (*created)->key().id();
   CHECK(database.db().api_keys().find(id)->last_used_us() == used);
+}
+
+TEST_CASE_FIXTURE(store_fixture, "a group holds its shards in their order") {
+  auto record = std::make_shared<write_record>(std::make_shared<std::atomic<bool>>(true));
+  auto worker = troupe::spawn(
+      host, store_worker, store_worker_options{factory, persistence::access::write, clock, record});
+  std::vector<std::string> done;
+  auto batch = std::make_shared<store_batch>();
+  batch->mode = persistence::access::write;
+  for (auto [shard, name] : {std::pair{7, "7"}, std::pair{-1, "none"}, std::pair{3, "3, first"},
+                             std::pair{3, "3, second"}}) {
+    auto& job = batch->jobs.emplace_back();
+    job.shard = shard;
+    job.work = [&done, name = std::string{name}](auto&, const auto&) {
+      done.push_back(name);
+      return caf::message{};
+    };
+  }
+  CHECK(ask<Done>(worker, batch));
+  CHECK(done == std::vector<std::string>{"none", "3, first", "3, second", "7"});
+  caf::anon_send_exit(worker, caf::exit_reason::user_shutdown);
+  run();
 }

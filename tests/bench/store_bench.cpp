@@ -1,10 +1,12 @@
-// What the store costs on this machine: store_bench [folder [conversations]]
+// What the store costs on this machine: store_bench [folder [conversations [url]]]
 //
-// Prints `figure <name> <value>` lines. Commits wait for the disk: put the folder on the disk that
-// is meant.
+// With the URL of an empty PostgreSQL database it is measured there, else in an SQLite file. Prints
+// `figure <name> <value>` lines. Commits wait for the disk: put the folder on the disk that is
+// meant.
 #include "actors/account/ledger.hpp"
 #include "messages/id.hpp"
 #include "persistence/commands.hpp"
+#include "persistence/soci/postgresql.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/store_system.hpp"
 #include "tests/support/turns.hpp"
@@ -51,8 +53,8 @@ void bench_disk(const std::string& folder) {
   ::close(fd);
 }
 
-void bench_ledger_rows(const std::string& folder) {
-  auto db = persistence::open_sqlite(folder + "/troupe.db", persistence::access::write);
+void bench_ledger_rows(persistence::database_factory& factory) {
+  auto db = factory.open(persistence::access::write);
   constexpr int group = 10'000;
   constexpr int groups = 30;
   std::vector<std::string> principals;
@@ -119,10 +121,8 @@ void bench_turns(test::store_system& s, int askers) {
 }
 
 /// Conversations of four messages each, in large commits.
-std::vector<std::string> fill(const std::string& folder, int conversations) {
-  persistence::sqlite_options options;
-  options.cache_bytes = 256 * 1024 * 1024;
-  auto db = persistence::open_sqlite(folder + "/troupe.db", persistence::access::write, options);
+std::vector<std::string> fill(persistence::database_factory& factory, int conversations) {
+  auto db = factory.open(persistence::access::write);
   std::vector<std::string> out;
   out.reserve(static_cast<std::size_t>(conversations));
   std::vector<std::string> owners;
@@ -162,8 +162,6 @@ std::vector<std::string> fill(const std::string& folder, int conversations) {
   if (unit)
     unit->commit();
   figure("store_fill_conversations_per_s", conversations / seconds_since(start));
-  figure("store_file_mb",
-         static_cast<double>(std::filesystem::file_size(folder + "/troupe.db")) / 1e6);
   return out;
 }
 
@@ -238,20 +236,31 @@ int main(int argc, char** argv) {
   std::optional<test::temp_dir> own;
   std::string folder = argc > 1 ? argv[1] : own.emplace().path();
   int conversations = argc > 2 ? std::atoi(argv[2]) : 1'000'000;
+  std::string url = argc > 3 ? argv[3] : "";
   std::filesystem::create_directories(folder);
+  auto file = folder + "/troupe.db";
+  auto connect = [&](std::int64_t cache_bytes) {
+    persistence::sqlite_options options;
+    options.cache_bytes = cache_bytes;
+    return url.empty() ? persistence::make_sqlite_factory(file, options)
+                       : persistence::make_postgresql_factory(url);
+  };
+  constexpr std::int64_t mib = 1024 * 1024;
   set_log_level(log_level::warn);
   bench_disk(folder);
   {
-    test::store_system s{folder + "/troupe.db"};
-    bench_ledger_rows(folder);
+    test::store_system s{connect(mib)};
+    bench_ledger_rows(*s.factory());
     bench_ledger_actor(s, folder, false);
     bench_ledger_actor(s, folder, true);
     for (int askers : {1, 8, 64})
       bench_turns(s, askers);
   }
   bench_journal(folder);
-  auto ids = fill(folder, conversations);
-  test::store_system s{folder + "/troupe.db"};
+  auto ids = fill(*connect(256 * mib), conversations);
+  if (url.empty())
+    figure("store_file_mb", static_cast<double>(std::filesystem::file_size(file)) / 1e6);
+  test::store_system s{connect(mib)};
   bench_loads(s, ids);
   for (int askers : {1, 8, 64})
     bench_turns(s, askers);

@@ -2,6 +2,7 @@
 #include "persistence/commands.hpp"
 #include "persistence/migration.hpp"
 #include "persistence/soci/sqlite.hpp"
+#include "tests/support/backends.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/turns.hpp"
 
@@ -222,4 +223,36 @@ TEST_CASE("check finds each broken invariant") {
     CHECK(found.code == 1);
     CHECK_MESSAGE(found.says(plant.name), found.text);
   }
+}
+
+TEST_CASE("troupe db works on PostgreSQL, and says who makes its backups") {
+  data_folder f;
+  test::empty_database place{"postgresql"};
+  auto db = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(),
+                     {"--set", "store.backend=postgresql", "--set", "store.url=" + place.url()});
+    auto out = f.db(std::move(arguments));
+    CHECK(!out.says("secret"));
+    return out;
+  };
+  CHECK(db({"status", "--json"}).json().at("exists") == false);
+  auto missing = db({"check"});
+  CHECK(missing.code == 1);
+  CHECK(missing.says("troupe db migrate"));
+  CHECK(db({"migrate", "--json"}).json().at("ran").size() == migrations().size());
+  CHECK(db({"migrate"}).says("already"));
+  CHECK(db({"check"}).text == "the database is sound\n");
+  auto status = db({"status", "--json"}).json();
+  CHECK(status.at("backend") == "postgresql");
+  CHECK(status.at("schema_version") == migrations().back().version);
+  CHECK(status.at("bytes").get<int>() > 0);
+  CHECK(status.at("in_use") == false);
+  auto node = place.connect()->open(access::write);
+  CHECK(db({"status", "--json"}).json().at("in_use") == true);
+  auto backup = db({"backup", f.dir.path() + "/copy"});
+  CHECK(backup.code == 1);
+  CHECK(backup.says("pg_dump"));
+  CHECK(db({"restore", f.dir.path() + "/copy"}).says("pg_restore"));
+  node->schema().execute("UPDATE schema_migrations SET finished_us = 0");
+  CHECK(db({"check"}).says("schema"));
 }

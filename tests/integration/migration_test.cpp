@@ -1,13 +1,13 @@
 // Migrations: from nothing, from the middle, from the future.
 #include "persistence/migration.hpp"
-#include "persistence/soci/sqlite.hpp"
-#include "tests/support/process.hpp"
+#include "tests/support/backends.hpp"
 
 #include <doctest/doctest.h>
 
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <thread>
 
@@ -16,18 +16,22 @@ using namespace troupe::persistence;
 
 namespace {
 
-struct file {
-  test::temp_dir dir;
-  std::string path = dir.path() + "/troupe.db";
-  std::unique_ptr<database> open() { return open_sqlite(path, access::write); }
+using test::on_each_backend;
+
+struct place : test::empty_database {
+  using empty_database::empty_database;
+  std::unique_ptr<database> open() const { return connect()->open(access::write); }
 };
 
-std::size_t statement_count() {
-  std::size_t out = 0;
+/// Where each migration begins, counted in statements over all of them; and their end.
+std::vector<std::size_t> beginnings(const std::string& backend) {
+  std::vector<std::size_t> out{0};
   for (const auto& step : migrations())
-    out += step.statements("sqlite").size();
+    out.push_back(out.back() + step.statements(backend).size());
   return out;
 }
+
+std::size_t statement_count(const std::string& backend) { return beginnings(backend).back(); }
 
 template <class Function>
 failure refused(Function&& function) {
@@ -41,7 +45,7 @@ failure refused(Function&& function) {
 
 /// Runs `options` in a child that kills itself before statement number `stop`, counted over all
 /// migrations; true if it got that far.
-bool migrate_and_die(const std::string& path, std::size_t stop, bool one_by_one) {
+bool migrate_and_die(const place& f, std::size_t stop, bool one_by_one) {
   auto pid = ::fork();
   if (pid == 0) {
     std::size_t count = 0;
@@ -52,7 +56,7 @@ bool migrate_and_die(const std::string& path, std::size_t stop, bool one_by_one)
         ::kill(::getpid(), SIGKILL);
     };
     try {
-      migrate(*open_sqlite(path, access::write), options);
+      migrate(*f.open(), options);
     } catch (...) {
       ::_exit(3);
     }
@@ -67,98 +71,113 @@ bool migrate_and_die(const std::string& path, std::size_t stop, bool one_by_one)
 } // namespace
 
 TEST_CASE("a new database is brought to the newest version, once") {
-  file f;
-  auto db = f.open();
-  CHECK(inspect_schema(*db).version == 0);
-  auto ran = migrate(*db);
-  CHECK(ran.size() == migrations().size());
-  CHECK(migrate(*db).empty());
-  auto status = inspect_schema(*db);
-  CHECK(status.version == migrations().back().version);
-  CHECK(status.applied.at(0).checksum == migrations().at(0).checksum);
-  CHECK(!status.broken_off);
-  CHECK(db->verify().empty());
+  on_each_backend([](const std::string& backend) {
+    place f{backend};
+    auto db = f.open();
+    CHECK(inspect_schema(*db).version == 0);
+    auto ran = migrate(*db);
+    CHECK(ran.size() == migrations().size());
+    CHECK(migrate(*db).empty());
+    auto status = inspect_schema(*db);
+    CHECK(status.version == migrations().back().version);
+    CHECK(status.applied.at(0).checksum == migrations().at(0).checksum);
+    CHECK(!status.broken_off);
+    CHECK(db->verify().empty());
+  });
 }
 
 TEST_CASE("a migration killed at any statement is finished by the next run") {
-  for (bool one_by_one : {false, true}) {
-    CAPTURE(one_by_one);
-    std::size_t killed = 0;
-    for (std::size_t stop = 0;; ++stop) {
-      file f;
-      if (!migrate_and_die(f.path, stop, one_by_one))
-        break;
-      ++killed;
-      auto db = f.open();
-      migrate_options options;
-      options.one_statement_a_transaction = one_by_one;
-      CHECK(inspect_schema(*db).broken_off == (one_by_one && stop > 0));
-      CHECK(migrate(*db, options).size() == migrations().size());
-      CHECK(db->verify().empty());
+  on_each_backend([](const std::string& backend) {
+    for (bool one_by_one : {false, true}) {
+      CAPTURE(one_by_one);
+      std::size_t killed = 0;
+      for (std::size_t stop = 0;; ++stop) {
+        place f{backend};
+        if (!migrate_and_die(f, stop, one_by_one))
+          break;
+        ++killed;
+        auto db = f.open();
+        migrate_options options;
+        options.one_statement_a_transaction = one_by_one;
+        auto starts = beginnings(backend);
+        auto next = std::upper_bound(starts.begin(), starts.end(), stop);
+        auto done = static_cast<std::size_t>(next - starts.begin()) - 1;
+        CHECK(inspect_schema(*db).broken_off == (one_by_one && stop > starts[done]));
+        CHECK(migrate(*db, options).size() == migrations().size() - done);
+        CHECK(db->verify().empty());
+      }
+      CHECK(killed == statement_count(backend));
     }
-    CHECK(killed == statement_count());
-  }
+  });
 }
 
 TEST_CASE("one database survives being killed at every statement in turn") {
-  file f;
-  for (std::size_t i = 0; i < statement_count(); ++i)
-    CHECK(migrate_and_die(f.path, 1, true) == (i + 1 < statement_count()));
-  auto db = f.open();
-  CHECK(migrate(*db).empty());
-  CHECK(db->verify().empty());
+  on_each_backend([](const std::string& backend) {
+    place f{backend};
+    for (std::size_t i = 0; i < statement_count(backend); ++i)
+      CHECK(migrate_and_die(f, 1, true) == (i + 1 < statement_count(backend)));
+    auto db = f.open();
+    CHECK(migrate(*db).empty());
+    CHECK(db->verify().empty());
+  });
 }
 
 TEST_CASE("a database newer than the binary is refused, as is a changed migration") {
-  file f;
-  auto db = f.open();
-  migrate_options newer;
-  newer.set = migrations();
-  newer.set.push_back(
-      make_migration("9999_from_the_future.sql", "CREATE TABLE future (x {int});\n"));
-  migrate(*db, newer);
-  auto error = refused([&] { migrate(*db); });
-  CHECK(error.code == ec::config_invalid);
-  CHECK(std::string{error.what()}.find("9999") != std::string::npos);
-  CHECK(refused([&] { inspect_schema(*db); }).code == ec::config_invalid);
-  auto changed = newer.set;
-  changed[0].checksum = "something else";
-  error = refused([&] { inspect_schema(*db, changed); });
-  CHECK(error.code == ec::config_invalid);
-  CHECK(std::string{error.what()}.find("foundation") != std::string::npos);
+  on_each_backend([](const std::string& backend) {
+    place f{backend};
+    auto db = f.open();
+    migrate_options newer;
+    newer.set = migrations();
+    newer.set.push_back(
+        make_migration("9999_from_the_future.sql", "CREATE TABLE future (x {int});\n"));
+    migrate(*db, newer);
+    auto error = refused([&] { migrate(*db); });
+    CHECK(error.code == ec::config_invalid);
+    CHECK(std::string{error.what()}.find("9999") != std::string::npos);
+    CHECK(refused([&] { inspect_schema(*db); }).code == ec::config_invalid);
+    auto changed = newer.set;
+    changed[0].checksum = "something else";
+    error = refused([&] { inspect_schema(*db, changed); });
+    CHECK(error.code == ec::config_invalid);
+    CHECK(std::string{error.what()}.find("foundation") != std::string::npos);
+  });
 }
 
 TEST_CASE("a statement that fails leaves the schema as it was") {
-  file f;
-  auto db = f.open();
-  migrate_options options;
-  options.set = {
-      make_migration("0001_good.sql", "CREATE TABLE one (x {int});\n"),
-      make_migration("0002_bad.sql", "CREATE TABLE two (x {int});\nCREATE TABLE one (x {int});\n")};
-  CHECK(refused([&] { migrate(*db, options); }).code == ec::internal);
-  CHECK(inspect_schema(*db, options.set).version == 1);
-  options.set[1] = make_migration("0002_bad.sql", "CREATE TABLE two (x {int});\n");
-  CHECK(migrate(*db, options) == std::vector<std::int64_t>{2});
+  on_each_backend([](const std::string& backend) {
+    place f{backend};
+    auto db = f.open();
+    migrate_options options;
+    options.set = {make_migration("0001_good.sql", "CREATE TABLE one (x {int});\n"),
+                   make_migration("0002_bad.sql",
+                                  "CREATE TABLE two (x {int});\nCREATE TABLE one (x {int});\n")};
+    CHECK(refused([&] { migrate(*db, options); }).code == ec::internal);
+    CHECK(inspect_schema(*db, options.set).version == 1);
+    options.set[1] = make_migration("0002_bad.sql", "CREATE TABLE two (x {int});\n");
+    CHECK(migrate(*db, options) == std::vector<std::int64_t>{2});
+  });
 }
 
 TEST_CASE("several nodes that start at once migrate once") {
-  file f;
-  std::atomic<std::size_t> ran{0};
-  std::atomic<int> failed{0};
-  std::vector<std::thread> nodes;
-  for (int i = 0; i < 4; ++i)
-    nodes.emplace_back([&] {
-      try {
-        ran += migrate(*f.open()).size();
-      } catch (const failure& error) {
-        ++failed;
-        MESSAGE(error.what());
-      }
-    });
-  for (auto& node : nodes)
-    node.join();
-  CHECK(failed == 0);
-  CHECK(ran == migrations().size());
+  on_each_backend([](const std::string& backend) {
+    place f{backend};
+    std::atomic<std::size_t> ran{0};
+    std::atomic<int> failed{0};
+    std::vector<std::thread> nodes;
+    for (int i = 0; i < 4; ++i)
+      nodes.emplace_back([&] {
+        try {
+          ran += migrate(*f.open()).size();
+        } catch (const failure& error) {
+          ++failed;
+          MESSAGE(std::string{error.what()});
+        }
+      });
+    for (auto& node : nodes)
+      node.join();
+    CHECK(failed == 0);
+    CHECK(ran == migrations().size());
+  });
 }
 
 TEST_CASE("statements are split at line ends and chosen by dialect") {

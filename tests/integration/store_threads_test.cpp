@@ -1,8 +1,9 @@
 // The store on its own threads: many askers, a locked database, a database that went away.
+#include "tests/support/backends.hpp"
+#include "tests/support/postgres.hpp"
+#include "tests/support/process.hpp"
 #include "tests/support/store_system.hpp"
 #include "tests/support/turns.hpp"
-
-#include "tests/support/process.hpp"
 
 #include <doctest/doctest.h>
 
@@ -40,11 +41,11 @@ v1::LoadSession load(const std::string& id) {
 
 } // namespace
 
-TEST_CASE("a store serves many askers at once, and every turn is there in the end") {
-  test::temp_dir dir;
+namespace {
+
+void serve_many(store_system& s) {
   constexpr int chains = 32;
   constexpr int turns = 10;
-  store_system s{dir.path() + "/troupe.db"};
   std::atomic<int> finished{0};
   std::atomic<int> failed{0};
   for (int i = 0; i < chains; ++i)
@@ -79,6 +80,16 @@ TEST_CASE("a store serves many askers at once, and every turn is there in the en
   for (int i = 0; i < chains; ++i)
     CHECK((*s.ask<v1::SessionLoaded>(load("c" + std::to_string(i))))->messages_size() == 2);
   CHECK(s.factory()->open(persistence::access::read)->verify().empty());
+}
+
+} // namespace
+
+TEST_CASE("a store serves many askers at once, and every turn is there in the end") {
+  test::on_each_backend([](const std::string& backend) {
+    test::empty_database place{backend};
+    store_system s{place.connect()};
+    serve_many(s);
+  });
 }
 
 TEST_CASE("a database that another process has locked is a clear error, and works afterwards") {
@@ -132,4 +143,61 @@ TEST_CASE("a store whose database turns to noise says so and does not fall over"
     CHECK(alive);
   }
   caf::anon_send_exit(store, caf::exit_reason::user_shutdown);
+}
+
+TEST_CASE("a store finds its PostgreSQL server again after a crash, and nothing is lost") {
+  test::empty_database place{"postgresql"};
+  store_system s{place.connect()};
+  auto before = new_turn("c1", "before");
+  REQUIRE(s.ask<v1::TurnStored>(before));
+  test::postgres().kill();
+  auto refused = s.ask<v1::TurnStored>(new_turn("c1", "meanwhile"));
+  REQUIRE(!refused);
+  CHECK(code_of(refused.error()) == ec::store_unavailable);
+  CHECK(!s.ask<v1::SessionLoaded>(load("c1")));
+  CHECK(!(*s.ask<v1::StoreStatus>(v1::GetStoreStatus{}))->writable());
+  test::postgres().start();
+  // It looks after the database by itself.
+  CHECK(within(20s, [&] { return (*s.ask<v1::StoreStatus>(v1::GetStoreStatus{}))->writable(); }));
+  CHECK((*s.ask<v1::TurnStored>(before))->duplicate());
+  CHECK(s.ask<v1::TurnStored>(finish_turn(before, "y")));
+  CHECK(within(20s, [&] { return bool{s.ask<v1::SessionLoaded>(load("c1"))}; }));
+  CHECK((*s.ask<v1::SessionLoaded>(load("c1")))->messages_size() == 2);
+}
+
+TEST_CASE("a store whose connections were cut while it was idle answers the next one") {
+  test::empty_database place{"postgresql"};
+  store_system s{place.connect()};
+  REQUIRE(s.ask<v1::TurnStored>(new_turn("c1", "x")));
+  REQUIRE(s.ask<v1::SessionLoaded>(load("c1")));
+  test::postgres().run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                       "WHERE application_name = 'troupe'");
+  CHECK(s.ask<v1::TurnStored>(new_turn("c1", "y")));
+  CHECK(s.ask<v1::SessionLoaded>(load("c1")));
+}
+
+TEST_CASE("commands of one group that the database refuses do not take the others with them") {
+  test::on_each_backend([](const std::string& backend) {
+    test::empty_database place{backend};
+    config::store_section limits;
+    limits.commit_delay_ms = 200; // until all have come
+    store_system s{place.connect(), limits};
+    REQUIRE(s.ask<v1::TurnStored>(new_turn("c0", "x")));
+    std::atomic<int> good{0};
+    std::atomic<int> bad{0};
+    for (int i = 0; i < 40; ++i)
+      s.system().spawn([&, i](caf::event_based_actor* self) {
+        auto turn = new_turn("c" + std::to_string(i), "x");
+        if (i % 4 == 0)
+          turn.set_leaf_id("nowhere");
+        self->request(s.store(), 30s, AcceptTurn{turn})
+            .then([&](const TurnStored&) { ++good; }, [&](const caf::error&) { ++bad; });
+      });
+    CHECK(within(30s, [&] { return good + bad == 40; }));
+    CHECK(good == 30);
+    auto status = *s.ask<v1::StoreStatus>(v1::GetStoreStatus{});
+    CHECK(status->rows_written() == 31);
+    CHECK(status->commits() < 31); // grouped
+    CHECK(s.factory()->open(persistence::access::read)->verify().empty());
+  });
 }

@@ -1,7 +1,9 @@
 #include "tests/support/backends.hpp"
 
 #include "persistence/migration.hpp"
+#include "persistence/soci/postgresql.hpp"
 #include "persistence/soci/sqlite.hpp"
+#include "tests/support/postgres.hpp"
 
 #include <doctest/doctest.h>
 
@@ -9,20 +11,32 @@
 
 namespace troupe::test {
 
-test_database::test_database(const std::string& backend) {
-  REQUIRE(backend == "sqlite");
-  factory_ = persistence::make_sqlite_factory(file());
-  db_ = factory_->open(persistence::access::write);
+empty_database::empty_database(const std::string& backend) : backend_(backend) {
+  REQUIRE((backend == "sqlite" || backend == "postgresql"));
+  url_ = backend == "sqlite" ? dir_.path() + "/troupe.db" : postgres().fresh();
+}
+
+persistence::database_factory_ptr empty_database::connect() const {
+  return backend_ == "sqlite" ? persistence::make_sqlite_factory(url_)
+                              : persistence::make_postgresql_factory(url_);
+}
+
+test_database::test_database(const std::string& backend) :
+    empty_(backend), factory_(empty_.connect()), db_(factory_->open(persistence::access::write)) {
   persistence::migrate(*db_);
 }
 
-void on_each_backend(const std::function<void(test_database&)>& body) {
-  static const std::array<std::string, 1> backends{"sqlite"};
+void on_each_backend(const std::function<void(const std::string&)>& body) {
+  static const std::array<std::string, 2> backends{"sqlite", "postgresql"};
   for (const auto& backend : backends)
-    SUBCASE(backend.c_str()) {
-      test_database database{backend};
-      body(database);
-    }
+    SUBCASE(backend.c_str()) { body(backend); }
+}
+
+void on_each_backend(const std::function<void(test_database&)>& body) {
+  on_each_backend([&](const std::string& backend) {
+    test_database database{backend};
+    body(database);
+  });
 }
 
 } // namespace troupe::test

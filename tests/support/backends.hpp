@@ -9,25 +9,46 @@
 
 namespace troupe::test {
 
+/// A place for a new database of one backend ("sqlite" or "postgresql"), without a schema yet.
+class empty_database {
+public:
+  explicit empty_database(const std::string& backend);
+
+  /// Another factory of it, as another node has one.
+  persistence::database_factory_ptr connect() const;
+  const std::string& backend() const { return backend_; }
+  /// As `store.url` has it.
+  const std::string& url() const { return url_; }
+  const temp_dir& dir() const { return dir_; }
+
+private:
+  temp_dir dir_;
+  std::string backend_;
+  std::string url_;
+};
+
 /// A new, migrated database of one backend, gone with the object.
 class test_database {
 public:
   explicit test_database(const std::string& backend = "sqlite");
 
   const persistence::database_factory_ptr& factory() const { return factory_; }
+  const empty_database& place() const { return empty_; }
   /// A connection for writing.
   persistence::database& db() { return *db_; }
-  const temp_dir& dir() const { return dir_; }
+  const temp_dir& dir() const { return empty_.dir(); }
   /// Of SQLite.
-  std::string file() const { return dir_.path() + "/troupe.db"; }
+  const std::string& file() const { return empty_.url(); }
 
 private:
-  temp_dir dir_;
+  empty_database empty_;
   persistence::database_factory_ptr factory_;
   std::unique_ptr<persistence::database> db_;
 };
 
 /// Calls `body` with a new database of each backend, as a doctest subcase each.
 void on_each_backend(const std::function<void(test_database&)>& body);
+/// The same with the backend's name only.
+void on_each_backend(const std::function<void(const std::string&)>& body);
 
 } // namespace troupe::test

@@ -73,6 +73,16 @@ void load_log::failed_turn(const std::string& turn_id, const std::string& why) {
   failed_.insert(turn_id);
 }
 
+void load_log::retried(const std::string& what) {
+  std::lock_guard lock{mutex_};
+  retried_.push_back(what);
+}
+
+std::vector<std::string> load_log::retried() const {
+  std::lock_guard lock{mutex_};
+  return retried_;
+}
+
 std::vector<acknowledged_message> load_log::messages() const {
   std::lock_guard lock{mutex_};
   return messages_;
@@ -242,6 +252,7 @@ private:
         log_.odd(m.key + ": status " + std::to_string(answer.status) + " " + answer.body.dump());
         return false;
       }
+      log_.retried(m.key + ": status " + std::to_string(answer.status) + " " + answer.body.dump());
       std::this_thread::sleep_for(between_tries);
     }
     log_.odd(m.key + " was not acknowledged within a minute");
@@ -343,8 +354,11 @@ private:
                   + answer.body.dump());
         return;
       }
-      if (!reader.ended())
+      if (!reader.ended()) {
+        log_.retried("turn " + turn_id + ": its events broke off, status "
+                     + std::to_string(answer.status));
         std::this_thread::sleep_for(between_tries);
+      }
     }
   }
 
@@ -380,8 +394,10 @@ public:
         note(generation, answer.request_id);
       else if (!may_pass(answer.status))
         log_.odd("/v1: status " + std::to_string(answer.status) + " " + answer.body.dump());
-      else
+      else {
+        log_.retried("/v1: status " + std::to_string(answer.status) + " " + answer.body.dump());
         std::this_thread::sleep_for(between_tries);
+      }
     }
   }
 

@@ -58,12 +58,15 @@ public:
   void doubled(const std::string& what); // is there, or came, more than once
   void odd(const std::string& what);     // anything else that should not be
   void failed_turn(const std::string& turn_id, const std::string& why);
+  /// A request that was not answered, or told to come again.
+  void retried(const std::string& what);
 
   std::vector<acknowledged_message> messages() const;
   std::vector<std::string> completions() const;
   std::vector<std::string> lost() const;
   std::vector<std::string> doubled() const;
   std::vector<std::string> odd() const;
+  std::vector<std::string> retried() const;
   /// Turns that ended with an explicit failure.
   std::size_t failed_turns() const;
 
@@ -75,6 +78,7 @@ private:
   std::set<std::string> doubled_;
   std::set<std::string> odd_;
   std::set<std::string> failed_;
+  std::vector<std::string> retried_;
 };
 
 /// What a reader of one turn's events may expect, however often it has to come back: ids that

@@ -3,29 +3,12 @@
 #include "tests/support/raw_http.hpp"
 #include "tests/support/script_server.hpp"
 
-#include <arpa/inet.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <fstream>
 #include <stdexcept>
 
 namespace troupe::test {
 
 namespace {
-
-// Free now; who takes it before nginx does makes the start fail, and another is tried.
-std::uint16_t free_port() {
-  auto fd = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in at{};
-  at.sin_family = AF_INET;
-  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof at;
-  ::bind(fd, reinterpret_cast<sockaddr*>(&at), sizeof at);
-  ::getsockname(fd, reinterpret_cast<sockaddr*>(&at), &size);
-  ::close(fd);
-  return ntohs(at.sin_port);
-}
 
 std::string configuration(const std::string& folder, std::uint16_t port) {
   std::string temporary;

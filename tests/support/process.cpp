@@ -2,6 +2,7 @@
 
 #include "cluster/node_files.hpp"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
@@ -188,6 +189,18 @@ std::string troupe_node::host() const {
 int troupe_node::port() const { return std::stoi(url_.substr(url_.rfind(':') + 1)); }
 
 std::string troupe_node::log() const { return read_file(log_file_); }
+
+std::uint16_t free_port() {
+  auto fd = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in at{};
+  at.sin_family = AF_INET;
+  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof at;
+  ::bind(fd, reinterpret_cast<sockaddr*>(&at), sizeof at);
+  ::getsockname(fd, reinterpret_cast<sockaddr*>(&at), &size);
+  ::close(fd);
+  return ntohs(at.sin_port);
+}
 
 std::string troupe_binary() {
   const auto* path = std::getenv("TROUPE_BINARY");

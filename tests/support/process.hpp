@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
@@ -73,6 +74,9 @@ private:
   std::string ops_url_;
   std::string token_;
 };
+
+/// A port of 127.0.0.1 that nobody has now; whoever takes it first makes a later bind fail.
+std::uint16_t free_port();
 
 /// The program under test.
 std::string troupe_binary();

@@ -8,7 +8,11 @@ namespace troupe::test {
 
 store_system::store_system(const std::string& path, const config::store_section& limits,
                            const persistence::sqlite_options& sqlite) :
-    factory_(persistence::make_sqlite_factory(path, sqlite)) {
+    store_system(persistence::make_sqlite_factory(path, sqlite), limits) {}
+
+store_system::store_system(persistence::database_factory_ptr factory,
+                           const config::store_section& limits) :
+    factory_(std::move(factory)) {
   persistence::prepare_database(*factory_, system_clock()->now_us());
   system_.emplace(config_);
   host_ = {&*system_, &probes_};

@@ -20,6 +20,9 @@ class store_system {
 public:
   explicit store_system(const std::string& path, const config::store_section& limits = {},
                         const persistence::sqlite_options& sqlite = {});
+  /// The same over any database.
+  explicit store_system(persistence::database_factory_ptr factory,
+                        const config::store_section& limits = {});
   ~store_system();
 
   caf::actor_system& system() { return *system_; }

@@ -296,6 +296,28 @@ TEST_CASE("keys that contradict each other are refused") {
              "channels.onebot.0.access_token: is needed"));
 }
 
+TEST_CASE("the database's kind and its address fit") {
+  auto good = [](const std::string& store) {
+    auto l = from("store: " + store + "\n");
+    CHECK_MESSAGE(l.ok(), to_string(l.problems));
+  };
+  good("{url: /var/lib/troupe/troupe.db}");
+  good("{url: 'sqlite:///var/lib/troupe/troupe.db'}");
+  good("{backend: postgresql, url: 'postgresql://me:geheim@db:5432/troupe'}");
+  good("{backend: postgresql, url: 'postgres://db/troupe?sslmode=require'}");
+  good("{backend: postgresql, url: 'host=db dbname=troupe password=geheim'}");
+  auto bad = [](const std::string& store, const std::string& text) {
+    auto l = from("store: " + store + "\n");
+    CHECK(says(l, text));
+    CHECK(to_string(l.problems).find("geheim") == std::string::npos);
+  };
+  bad("{url: 'postgresql://me:geheim@db/troupe'}", "set store.backend to postgresql");
+  bad("{url: 'mysql://me:geheim@db/troupe'}", "is no file");
+  bad("{backend: postgresql}", "store.url: is needed");
+  bad("{backend: postgresql, url: 'mysql://me:geheim@db/troupe'}", "is not of PostgreSQL");
+  bad("{backend: postgresql, url: /var/lib/geheim.db}", "is not of PostgreSQL");
+}
+
 TEST_CASE("the demo takes its pace as base_url, and nobody else does") {
   auto l = from("upstreams: [{name: a, dialect: demo, base_url: 'demo://?tokens_per_s=1'}]\n");
   CHECK_MESSAGE(l.ok(), to_string(l.problems));

@@ -90,7 +90,7 @@ TEST_CASE("every key is documented, in a range that holds its default, and named
 
 TEST_CASE("no secret comes out of any view of the configuration") {
   auto l = load_text("ops: {token: hunter2a}\n"
-                     "store: {url: 'mysql://root:hunter2b@db/troupe'}\n"
+                     "store: {backend: postgresql, url: 'postgresql://root:hunter2b@db/troupe'}\n"
                      "upstreams:\n"
                      "  - {name: a, base_url: 'https://h/v1', api_key: hunter2c,\n"
                      "     proxy: 'socks5://me:hunter2d@p:1080'}\n"

@@ -90,6 +90,25 @@ export const startNode = async (config) => {
       await child.answers(`${node.url}/readyz`);
     },
     stop: (signal) => child.stop(signal),
+    /** Starts another node beside this one, as `troupe serve --node NAME --join ADDRESS` does. */
+    async join(name, address, ...flags) {
+      const other = new Child(['serve', '--config', file, '--set', `node.data_dir=${data}`,
+        '--node', name, '--join', address, ...flags]);
+      const home = join(data, 'nodes', name);
+      const told = await until('node.json', async () => {
+        if (other.over) throw new Error(`troupe serve ended: ${other.output}`);
+        return JSON.parse(await readFile(join(home, 'node.json'), 'utf8').catch(() => 'null'));
+      });
+      await other.answers(`${told.url}/readyz`);
+      return {
+        url: told.url,
+        opsUrl: told.ops_url,
+        token: (await readFile(join(home, 'token'), 'utf8')).trim(),
+        ended: other.ended,
+        get output() { return other.output; },
+        stop: (signal) => other.stop(signal),
+      };
+    },
     /** Runs a command of the CLI against this node; its standard output. */
     async run(...words) {
       const one = spawn(binary, [...words, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });

@@ -1,0 +1,97 @@
+#include "cluster/peer_service.hpp"
+
+#include "messages/log.hpp"
+
+#include <caf/exit_reason.hpp>
+#include <caf/send.hpp>
+
+#include <algorithm>
+
+namespace troupe {
+
+namespace {
+
+constexpr std::int64_t limit_ms_max = 60'000;
+
+struct reporter_state {
+  static inline const char* name = "node_reporter";
+};
+
+// Reports ask the node's own parts and wait for them.
+peer_actor::behavior_type reporter(self_pointer<peer_actor, reporter_state>,
+                                   std::function<v1::NodeReport(const v1::GetNodeReport&)> report) {
+  auto answer = [report = std::move(report)](const RemoteRequest& request) {
+    v1::RemoteAnswer out;
+    *out.mutable_report() = report(request->report());
+    return RemoteAnswer{std::move(out)};
+  };
+  return {
+      [answer](const RemoteRequest& x) { return answer(x); },
+      [answer](const RemoteRequest& x, const turn_sink_actor&) { return answer(x); },
+  };
+}
+
+caf::error unsupported(std::string what) { return make_error(ec::unsupported, std::move(what)); }
+
+} // namespace
+
+peer_service_state::~peer_service_state() {
+  if (reporter_)
+    caf::anon_send_exit(reporter_, caf::exit_reason::user_shutdown);
+}
+
+void peer_service_state::start(peer_service_options options) {
+  options_ = std::move(options);
+  if (options_.report)
+    reporter_ = troupe::spawn<caf::detached>(options_.host, reporter, options_.report);
+}
+
+caf::result<RemoteAnswer> peer_service_state::serve(const RemoteRequest& request,
+                                                    const turn_sink_actor& sink) {
+  switch (request->what_case()) {
+    case v1::RemoteRequest::kCountTokens:
+      return count(request->count_tokens(), request->limit_ms());
+    case v1::RemoteRequest::kReport:
+      if (!reporter_)
+        return unsupported("this node makes no reports");
+      return self_->delegate(reporter_, request);
+    case v1::RemoteRequest::kShardsChanged:
+      self_->send(options_.membership, ShardsChanged{request->shards_changed()});
+      return RemoteAnswer{};
+    case v1::RemoteRequest::WHAT_NOT_SET:
+      return unsupported("this node does not know such a request: it has another version");
+    default:
+      if (sink)
+        return self_->delegate(options_.region, request, sink);
+      return self_->delegate(options_.region, request);
+  }
+}
+
+caf::result<RemoteAnswer> peer_service_state::count(const v1::CountTokens& query,
+                                                    std::int64_t limit_ms) {
+  if (!options_.tokenizer)
+    return unsupported("this node counts no tokens: it has not the role tools");
+  auto promise = self_->make_response_promise<RemoteAnswer>();
+  auto limit = std::chrono::milliseconds{std::clamp<std::int64_t>(limit_ms, 1, limit_ms_max)};
+  self_->request(options_.tokenizer, limit, CountTokens{query})
+      .then(
+          [promise](const TokensCounted& counted) mutable {
+            v1::RemoteAnswer out;
+            *out.mutable_tokens() = *counted;
+            promise.deliver(RemoteAnswer{std::move(out)});
+          },
+          [promise](const caf::error& err) mutable { promise.deliver(err); });
+  return promise;
+}
+
+peer_actor::behavior_type peer_service(peer_service_state::pointer self,
+                                       peer_service_options options) {
+  auto& st = self->state;
+  st.start(std::move(options));
+  return {
+      [&st](const RemoteRequest& x) { return st.serve(x, {}); },
+      [&st](const RemoteRequest& x, const turn_sink_actor& sink) { return st.serve(x, sink); },
+  };
+}
+
+} // namespace troupe

@@ -1,0 +1,50 @@
+// A PostgreSQL server of the tests' own: Debian's, on a loopback port and a temporary folder.
+#pragma once
+
+#include "tests/support/process.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace troupe::test {
+
+/// Its default collation is that of a language, not of bytes, as an operator's may be. Synced
+/// commits. Goes with this process, however that ends.
+class postgres_server {
+public:
+  /// Starts it; throws with what to install when it cannot.
+  postgres_server();
+  ~postgres_server();
+  postgres_server(const postgres_server&) = delete;
+  postgres_server& operator=(const postgres_server&) = delete;
+
+  /// The address of a new, empty schema.
+  std::string fresh();
+  /// postgresql://user:password@127.0.0.1:port/database?rest
+  std::string url(const std::string& rest = {}, const std::string& user = "troupe",
+                  const std::string& password = "secret",
+                  const std::string& database = "postgres") const;
+  /// Runs SQL as a superuser.
+  void run(const std::string& sql) const;
+  /// How many statements wait for a lock now.
+  int waiting() const;
+
+  std::uint16_t port() const { return port_; }
+  /// As a crash of the machine would: its commits are what its disk holds.
+  void kill();
+  void start();
+
+private:
+  bool try_start();
+
+  temp_dir dir_;
+  std::uint16_t port_ = 0;
+  std::optional<process> child_;
+  int schemas_ = 0;
+};
+
+/// The one server of this process, started when it is first asked for.
+postgres_server& postgres();
+
+} // namespace troupe::test
