@@ -66,6 +66,7 @@ public:
   /// Asks the owner of a shard that still has that epoch to hand it over; empty: not any more.
   virtual bool set_target(int shard, std::int64_t epoch, std::string_view target) = 0;
   /// The shard's epoch, which no other transaction changes until this one ends; -1: no such shard.
+  /// Within a transaction that may write.
   virtual std::int64_t hold_epoch(int shard) = 0;
 };
 
