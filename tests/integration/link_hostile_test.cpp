@@ -137,6 +137,7 @@ TEST_CASE("a node that sends on without a grant loses its link") {
   auto limits = quick_links();
   limits.credit_bytes = 1'000;
   limits.frame_bytes_max = 10'000;
+  limits.silence_limit_ms = 60'000;
   auto silent = [](const RemoteRequest&, const turn_sink_actor&) -> caf::result<RemoteAnswer> {
     static std::vector<caf::typed_response_promise<RemoteAnswer>> kept;
     return caf::typed_response_promise<RemoteAnswer>{};

@@ -44,7 +44,7 @@ struct gated_pair {
 
 bool lost(link_node& node, std::size_t times = 1) {
   return eventually(
-      [&] { return node.news().with([&](auto& n) { return n.lost.size(); }) >= times; }, 3s);
+      [&] { return node.news().with([&](auto& n) { return n.lost.size(); }) >= times; }, 5s);
 }
 
 } // namespace
@@ -59,8 +59,8 @@ TEST_CASE("a peer that hangs is noticed within the limit, whichever way is block
     CHECK(lost(pair.a));
     CHECK(lost(pair.b));
     auto took = steady::now() - start;
-    CHECK(took > 300ms);
-    CHECK(took < 1'500ms);
+    CHECK(took > 800ms);
+    CHECK(took < 3s);
     pair.a.news().with([](auto& n) {
       CHECK(n.lost.size() == 1);
       CHECK(n.unlinked.size() == 1);

@@ -70,7 +70,7 @@ link_limits quick_links() {
   link_limits out;
   out.hello_limit_ms = 500;
   out.beat_ms = 20;
-  out.silence_limit_ms = 400;
+  out.silence_limit_ms = 1'000; // a busy machine is no silence
   out.redial_first_ms = 20;
   out.redial_max_ms = 200;
   return out;
