@@ -147,7 +147,8 @@ void node::parts::start_gateway() {
     return split_for_channel(accounts, to, answer);
   };
   start_region(sessions);
-  for (const auto& section : config.channels.onebot)
+  for (const auto& section :
+       has_role("channel") ? config.channels.onebot : std::vector<config::onebot_section>{})
     channels["onebot/" + section.account] =
         troupe::spawn(host, onebot, onebot_options{section, region, outbox, system_clock(), host});
   if (auto err = http->start(make_routes()))
