@@ -222,7 +222,7 @@ TEST_CASE("a database does to the cluster's tables what memory does, command for
     CHECK(pair.done > 500);
     CHECK(pair.refused > 200);
     CHECK(pair.memory.node_rows().size() == 4);
-    unit_of_work unit{there.db(), access::write}; // which is what may hold something
+    unit_of_work unit{there.db(), access::write}; // to hold a row is to write, to PostgreSQL
     for (int shard = -1; shard < 9; ++shard)
       CHECK(there.db().cluster().hold_epoch(shard) == pair.memory.hold_epoch(shard));
   });
