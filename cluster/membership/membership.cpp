@@ -190,7 +190,14 @@ void membership_state::join_again() {
   joining_ = true;
   auto asked_us = options_.boot_clock();
   auto again = options_.join;
-  again.mutable_node()->set_incarnation(member_->incarnation());
+  auto& node = *again.mutable_node();
+  node.set_incarnation(member_->incarnation());
+  // Where it serves was told after it first joined.
+  for (const auto& known : member_->view().nodes())
+    if (known.name() == node.name()) {
+      node.set_url(known.url());
+      node.set_ops_url(known.ops_url());
+    }
   ask<ClusterJoined>(
       std::move(again),
       [this, asked_us](const ClusterJoined& answer) {
