@@ -3,10 +3,10 @@
 
 #include "actors/session/event_log.hpp"
 #include "actors/session/pipeline.hpp"
-#include "messages/promises.hpp"
 #include "messages/alarms.hpp"
 #include "messages/interfaces.hpp"
 #include "messages/kept_message.hpp"
+#include "messages/promises.hpp"
 #include "messages/thin_string.hpp"
 
 #include <cstdint>
