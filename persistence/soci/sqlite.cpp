@@ -9,6 +9,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <thread>
+
 namespace troupe::persistence {
 
 namespace {
@@ -21,7 +24,9 @@ public:
                   const sqlite_options& options) :
       sql_database(std::move(session), sqlite_dialect()) {
     auto* backend = static_cast<soci::sqlite3_session_backend*>(sql_.session().get_backend());
-    sqlite::sqlite3_busy_timeout(backend->conn_, static_cast<int>(options.busy_limit_ms));
+    // By value: the connection may wait once more while it is closed.
+    sqlite::sqlite3_busy_handler(backend->conn_, &wait_for_lock,
+                                 reinterpret_cast<void*>(options.busy_limit_ms));
     pragma("journal_mode = WAL");
     pragma("synchronous = FULL");
     pragma("foreign_keys = ON");
@@ -40,6 +45,15 @@ public:
   void copy_to(const std::string& file) override { sql_.run("VACUUM INTO :file", file); }
 
 private:
+  // SQLite's own waits grow to a tenth of a second: whoever met the lock often enough would get it
+  // last of all processes, and leases would lapse. A commit takes some milliseconds.
+  static int wait_for_lock(void* limit_ms, int times) {
+    if (times >= reinterpret_cast<std::intptr_t>(limit_ms))
+      return 0;
+    std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    return 1;
+  }
+
   void pragma(const std::string& text) { sql_.run_once("PRAGMA " + text); }
 
   std::vector<finding> verify_storage() override {
