@@ -150,7 +150,7 @@ void node::parts::start_region(const session_options& sessions) {
     auto mine = each;
     mine.session.claim = claim;
     mine.session.counters = std::make_shared<session_counters>();
-    return troupe::spawn(mine.host, session_region, std::move(mine));
+    return troupe::spawn(each.host, session_region, std::move(mine));
   };
   options.queries = queries;
   options.conversation_of = [](const v1::PostMessage& post) {

@@ -7,7 +7,6 @@
 #include <fmt/format.h>
 #include <soci/postgresql/soci-postgresql.h>
 
-#include <array>
 
 namespace troupe::persistence {
 
@@ -109,15 +108,20 @@ private:
               "pg_namespace WHERE nspname = current_schema())",
               "t", [&](row_view row) { note("integrity", row.text(0) + " is not valid"); });
     // Keys that were not enforced for a while, as a restore of parts does it.
-    for (auto [child, key, parent] : {std::array{"messages", "conversation_id", "conversations"},
-                                      std::array{"turns", "conversation_id", "conversations"},
-                                      std::array{"outbox", "turn_id", "turns"}})
+    struct reference {
+      const char* child;
+      const char* key;
+      const char* parent;
+    };
+    for (const auto& x : {reference{"messages", "conversation_id", "conversations"},
+                          reference{"turns", "conversation_id", "conversations"},
+                          reference{"outbox", "turn_id", "turns"}})
       sql_.each(fmt::format("SELECT c.id FROM {} c LEFT JOIN {} p ON p.id = c.{} WHERE p.id IS "
                             "NULL LIMIT {}",
-                            child, parent, key, findings_max),
+                            x.child, x.parent, x.key, findings_max),
                 "t", [&](row_view row) {
                   note("foreign_keys",
-                       fmt::format("{} of {} refers to no {}", row.text(0), child, parent));
+                       fmt::format("{} of {} refers to no {}", row.text(0), x.child, x.parent));
                 });
     return out;
   }

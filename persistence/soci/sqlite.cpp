@@ -9,7 +9,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <bit>
 #include <chrono>
+#include <cstdint>
 #include <thread>
 
 namespace troupe::persistence {
@@ -26,7 +28,7 @@ public:
     auto* backend = static_cast<soci::sqlite3_session_backend*>(sql_.session().get_backend());
     // By value: the connection may wait once more while it is closed.
     sqlite::sqlite3_busy_handler(backend->conn_, &wait_for_lock,
-                                 reinterpret_cast<void*>(options.busy_limit_ms));
+                                 std::bit_cast<void*>(std::intptr_t{options.busy_limit_ms}));
     pragma("journal_mode = WAL");
     pragma("synchronous = FULL");
     pragma("foreign_keys = ON");
@@ -48,7 +50,7 @@ private:
   // SQLite's own waits grow to a tenth of a second: whoever met the lock often enough would get it
   // last of all processes, and leases would lapse. A commit takes some milliseconds.
   static int wait_for_lock(void* limit_ms, int times) {
-    if (times >= reinterpret_cast<std::intptr_t>(limit_ms))
+    if (times >= std::bit_cast<std::intptr_t>(limit_ms))
       return 0;
     std::this_thread::sleep_for(std::chrono::milliseconds{1});
     return 1;
