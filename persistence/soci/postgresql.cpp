@@ -7,7 +7,6 @@
 #include <fmt/format.h>
 #include <soci/postgresql/soci-postgresql.h>
 
-
 namespace troupe::persistence {
 
 namespace {
