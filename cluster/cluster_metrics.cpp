@@ -1,6 +1,6 @@
 #include "cluster/cluster_metrics.hpp"
 
-#include <prometheus/metric_family.h>
+#include "cluster/metric_families.hpp"
 
 namespace troupe {
 
@@ -9,12 +9,6 @@ namespace {
 using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
-
-MetricFamily gauge(const char* name, const char* help, std::int64_t value) {
-  ClientMetric m;
-  m.gauge.value = static_cast<double>(value);
-  return {name, help, MetricType::Gauge, {m}};
-}
 
 MetricFamily counter(const char* name, const char* help, std::uint64_t value) {
   ClientMetric m;
@@ -26,12 +20,8 @@ MetricFamily counter(const char* name, const char* help, std::uint64_t value) {
 MetricFamily outcomes(const char* name, const char* help, const char* label,
                       std::initializer_list<std::pair<const char*, std::uint64_t>> all) {
   MetricFamily out{name, help, MetricType::Counter, {}};
-  for (const auto& [of, value] : all) {
-    ClientMetric m;
-    m.label.push_back({label, of});
-    m.counter.value = static_cast<double>(value);
-    out.metric.push_back(std::move(m));
-  }
+  for (const auto& [of, value] : all)
+    add_counter(out, label, of, value);
   return out;
 }
 

@@ -1,6 +1,6 @@
 #include "cluster/node_metrics.hpp"
 
-#include <prometheus/metric_family.h>
+#include "cluster/metric_families.hpp"
 
 #include <string>
 
@@ -8,22 +8,8 @@ namespace troupe {
 
 namespace {
 
-using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
-
-MetricFamily gauge(const char* name, const char* help, std::int64_t value) {
-  ClientMetric m;
-  m.gauge.value = static_cast<double>(value);
-  return {name, help, MetricType::Gauge, {m}};
-}
-
-void add_counter(MetricFamily& to, const char* label, const char* of, std::uint64_t value) {
-  ClientMetric m;
-  m.label.push_back({label, of});
-  m.counter.value = static_cast<double>(value);
-  to.metric.push_back(std::move(m));
-}
 
 } // namespace
 

@@ -2,6 +2,7 @@
 
 #include "cluster/node_files.hpp"
 #include "config/load.hpp"
+#include "gateway/server/url.hpp"
 
 #include <fmt/format.h>
 #include <httplib.h>
@@ -200,16 +201,7 @@ void http_client::abort() {
   impl_->client.stop();
 }
 
-std::string url_encode(std::string_view text) {
-  std::string out;
-  for (unsigned char c : text) {
-    if (std::isalnum(c) != 0 || c == '-' || c == '.' || c == '_' || c == '~')
-      out += static_cast<char>(c);
-    else
-      out += fmt::format("%{:02X}", c);
-  }
-  return out;
-}
+std::string url_encode(std::string_view text) { return gateway::percent_encode(text); }
 
 std::string normalise_url(const std::string& url) {
   auto out = url.find("://") == std::string::npos ? "http://" + url : url;

@@ -1,6 +1,7 @@
 #include "gateway/ops/routes.hpp"
 
 #include "gateway/ops/metrics.hpp"
+#include "gateway/server/url.hpp"
 #include "messages/error.hpp"
 #include "messages/log.hpp"
 
@@ -9,7 +10,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cctype>
 #include <charconv>
 #include <stdexcept>
 
@@ -180,15 +180,6 @@ route guarded(route inner) {
   };
 }
 
-std::string percent_encoded(std::string_view text) {
-  std::string out;
-  for (auto c : text)
-    out += std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' || c == '.'
-               ? std::string{c}
-               : fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  return out;
-}
-
 /// With `node=NAME`: the same of another node, through the links.
 route at_any_node(std::string path, route inner, decltype(hooks::elsewhere) elsewhere,
                   bool post = false) {
@@ -203,8 +194,8 @@ route at_any_node(std::string path, route inner, decltype(hooks::elsewhere) else
     rest.query.erase("node");
     auto target = path;
     for (const auto& [name, value] : rest.query)
-      target += fmt::format("{}{}={}", target == path ? '?' : '&', percent_encoded(name),
-                            percent_encoded(value));
+      target += fmt::format("{}{}={}", target == path ? '?' : '&', percent_encode(name),
+                            percent_encode(value));
     auto got = elsewhere(named->second, target, post);
     if (!got)
       return inner(rest);

@@ -1,6 +1,9 @@
 #include "gateway/server/url.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cctype>
 #include <cstdint>
 
 namespace troupe::gateway {
@@ -77,6 +80,17 @@ bool is_clean_segment(std::string_view segment) {
 }
 
 } // namespace
+
+std::string percent_encode(std::string_view text) {
+  std::string out;
+  for (unsigned char c : text) {
+    if (std::isalnum(c) != 0 || c == '-' || c == '.' || c == '_' || c == '~')
+      out += static_cast<char>(c);
+    else
+      out += fmt::format("%{:02X}", c);
+  }
+  return out;
+}
 
 std::optional<std::string> percent_decode(std::string_view text) {
   auto first = std::min(text.find('%'), text.size());

@@ -14,6 +14,9 @@ std::optional<std::string> percent_decode(std::string_view text);
 
 bool is_utf8(std::string_view text) noexcept;
 
+/// Encodes all but unreserved characters.
+std::string percent_encode(std::string_view text);
+
 /// True for a path (as sent) whose segments decode to UTF-8 without control characters and of which
 /// none is `.` or `..`.
 bool is_clean_path(std::string_view path);
