@@ -1,0 +1,168 @@
+// Finds every word and pattern of a lexicon in a text, in one pass. Part of matcher.hpp, which is
+// what others use.
+//
+// A text becomes a sequence of codes: characters that count as the same have one code, and those
+// that do not count have none. A bitmap of the pairs (of ASCII: groups of four) that begin a word
+// tells where one may begin; from there a trie is walked.
+#pragma once
+
+#include "actors/moderation/code_trie.hpp"
+#include "actors/moderation/entry.hpp"
+#include "actors/moderation/folding.hpp"
+#include "actors/moderation/pattern.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace troupe::moderation {
+
+/// Between two characters of a word at most so many that do not count.
+inline constexpr std::size_t symbols_max = 6;
+/// So many repeats of a character are seen through; what follows them counts anew.
+inline constexpr std::size_t repeats_max = 16;
+/// Latin words of up to so many characters are found only where they stand alone.
+inline constexpr std::size_t border_characters_max = 3;
+/// So many entries may have the same characters.
+inline constexpr std::size_t same_words_max = 64;
+
+/// For whom a text is, as numbers; 0 is nobody in particular.
+struct audience {
+  std::uint16_t tenant = 0, channel = 0;
+};
+
+/// A place where an entry was found: bytes [begin, end) of the text.
+struct found {
+  std::size_t begin, end;
+  std::uint32_t entry;
+};
+
+/// What a scan that goes on later has to know of the text before.
+struct scan_context {
+  std::uint16_t previous = 0; // the last code
+  std::uint8_t dropped = 0;   // repeats since
+  std::uint8_t gap = 0;       // characters since that do not count
+  bool gap_has_space = false;
+  std::uint16_t before = 0; // what stands directly before, counting or not
+};
+
+namespace codes {
+using code = std::uint16_t;
+inline constexpr code other = 0; // in no word
+inline constexpr code gap = 1;   // more between two characters than is seen through
+inline constexpr code space = 2; // between Latin words
+inline constexpr code first_digit = 3, first_letter = 13, first_rare = 65;
+inline constexpr code skipped_space = 0xfffe, skipped = 0xffff; // never in a sequence
+inline constexpr bool is_latin(code c) { return c >= first_digit && c < first_rare; }
+inline constexpr bool is_digit(code c) { return c >= first_digit && c < first_letter; }
+inline constexpr code of_ascii(char32_t c) {
+  if (c >= U'0' && c <= U'9')
+    return static_cast<code>(first_digit + (c - U'0'));
+  if (c >= U'a' && c <= U'z')
+    return static_cast<code>(first_letter + (c - U'a'));
+  if (c >= U'A' && c <= U'Z')
+    return static_cast<code>(first_letter + 26 + (c - U'A'));
+  return other;
+}
+} // namespace codes
+
+/// What an entry is to the automaton.
+struct automaton_item {
+  std::uint32_t entry;
+  entry_kind kind;
+  audience to;
+  std::u32string characters; // of a word
+  pattern places;            // of a pattern
+};
+
+/// Immutable and thread-safe once built.
+class automaton {
+public:
+  automaton() = default;
+  /// With `word_borders`, short Latin words and numbers stand alone. An item that cannot be used is
+  /// told in `problems`.
+  automaton(const std::vector<automaton_item>& items, fold_set folds, bool word_borders,
+            std::vector<problem>& problems);
+
+  bool empty() const noexcept { return trie_.empty(); }
+  std::size_t memory_bytes() const noexcept;
+
+  /// Adds what begins before the offset it returns, in order of the beginning, then the longer
+  /// first. From that offset on more text is needed, or (if at least `hits_max` were added) another
+  /// call with the text from there; `context` is then for that call. With `final` nothing follows.
+  std::size_t scan(std::string_view text, scan_context& context, bool final, audience to,
+                   std::size_t hits_max, std::vector<found>& hits) const;
+
+  /// Whether, between the first and the last of the characters, some were skipped as symbols or as
+  /// repeats; and which characters count: their code points, as they are written.
+  struct trace {
+    bool symbols = false, repeats = false;
+    std::u32string counted;
+  };
+  trace traced(std::string_view hit) const;
+
+private:
+  friend class automaton_builder;
+  friend class code_reader;
+  friend struct automaton_scan;
+
+  struct word {
+    std::uint32_t next; // of the same codes, or none
+    std::uint32_t entry;
+    std::uint32_t extra; // index of its tail or its runs
+    audience to;
+    std::uint8_t flags;
+  };
+  static constexpr std::uint8_t stands_alone = 1, is_number = 2, has_runs = 4, is_pattern = 8;
+  static constexpr std::uint32_t none = 0xffff'ffff;
+
+  struct tail_place {
+    bool any, optional;
+    std::u16string codes; // ascending
+  };
+  using tail = std::vector<tail_place>;
+
+  /// A set of hashed groups of codes; says yes to a few others too.
+  struct gate {
+    std::vector<std::uint64_t> bits = std::vector<std::uint64_t>(1);
+    unsigned shift = 58;
+    void size_for(std::size_t groups);
+    void add(std::uint64_t hashed) {
+      bits[hashed >> shift >> 6] |= std::uint64_t{1} << (hashed >> shift & 63);
+    }
+    unsigned has(std::uint64_t hashed) const noexcept { // 1 or 0
+      return bits[hashed >> shift >> 6] >> (hashed >> shift & 63) & 1;
+    }
+  };
+
+  codes::code code_of(char32_t code_point) const noexcept {
+    if (code_point < 0x10000)
+      return code_of_[code_point];
+    return code_of_far(code_point);
+  }
+  codes::code code_of_far(char32_t code_point) const noexcept;
+  bool repeats(codes::code c) const noexcept { // is one with those of its kind before it
+    return folds_.has(fold::repeats) && c >= codes::first_letter;
+  }
+
+  fold_set folds_;
+  std::vector<codes::code> code_of_; // of the first 65,536 characters
+  std::unordered_map<char32_t, codes::code> far_;
+  code_trie trie_;
+  std::vector<word> words_;
+  std::vector<tail> tails_;
+  std::vector<std::u16string> runs_; // the codes of words that repeat a character
+  // Words begin with one of these: Latin ones of four codes or more with the first four, others
+  // with the first two. Of those that do, `ways_` tells how they go on.
+  gate pairs_, fours_;
+  std::vector<std::uint64_t> ways_ = std::vector<std::uint64_t>(2); // a word of bits a group
+  unsigned ways_shift_ = 63;
+  bool has_fours_ = false, has_borders_ = false;
+  codes::code first_single_ = 0xffff; // codes from here on may be words by themselves
+  std::uint64_t latin_singles_ = 0;   // of the Latin ones a bit each
+};
+
+} // namespace troupe::moderation
