@@ -1,24 +1,14 @@
 #include "actors/tokenizer/tokenizer.hpp"
 
-#include <caf/delegated.hpp>
-#include <caf/mailbox_element.hpp>
+#include "actors/tokenizer/vocabulary_choice.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 
 namespace troupe {
 
 namespace {
-
-caf::error unknown_vocabulary(const std::string& name) {
-  std::vector<std::string_view> names;
-  for (const auto& vocabulary : tokens::vocabularies())
-    names.push_back(vocabulary.name);
-  return make_error(ec::invalid_argument, fmt::format("no vocabulary is named {}; there are {}",
-                                                      name, fmt::join(names, ", ")));
-}
 
 std::int64_t bytes_of(const v1::CountTokens& query) {
   std::int64_t bytes = 0;
@@ -28,10 +18,8 @@ std::int64_t bytes_of(const v1::CountTokens& query) {
 }
 
 caf::error check(const v1::CountTokens& query, const tokenizer_options& options) {
-  if (query.vocabulary().empty() && query.model().empty())
-    return make_error(ec::invalid_argument, "name the vocabulary or the model to count for");
-  if (!query.vocabulary().empty() && tokens::find_vocabulary(query.vocabulary()) == nullptr)
-    return unknown_vocabulary(query.vocabulary());
+  if (auto choice = choose_vocabulary(query.vocabulary(), query.model()); !choice)
+    return choice.error();
   if (query.limit() < 0)
     return make_error(ec::invalid_argument, "the limit is negative");
   if (query.texts_size() > options.texts_max || bytes_of(query) > options.bytes_max)
@@ -43,13 +31,9 @@ caf::error check(const v1::CountTokens& query, const tokenizer_options& options)
 
 v1::TokensCounted count_all(const v1::CountTokens& query, const tokenizer_options& options) {
   v1::TokensCounted answer;
-  auto name = std::string_view{query.vocabulary()};
-  if (name.empty()) {
-    auto guess = tokens::vocabulary_of_model(query.model());
-    name = guess.name;
-    answer.set_estimated(guess.estimated);
-  }
-  auto encoding = options.library->find(name);
+  auto choice = choose_vocabulary(query.vocabulary(), query.model()).value();
+  answer.set_estimated(choice.estimated);
+  auto encoding = options.library->find(choice.name);
   answer.set_vocabulary(std::string{encoding->name()});
   std::int64_t total = 0;
   for (const auto& text : query.texts()) {
@@ -99,21 +83,8 @@ tokenizer_state::tokenizer_state(self_type self) : self_(self) {}
 void tokenizer_state::start(tokenizer_options given) {
   options_ = std::move(given);
   options_.host.probes->of_type(tokenizer_worker_state::name).mailbox_max = options_.queue_max;
-  workers_.resize(std::max<std::size_t>(options_.workers, 1));
-  for (std::size_t i = 0; i < workers_.size(); ++i)
-    start_worker(i);
-  self_->set_down_handler([this](caf::down_msg& down) { replace(down.source); });
-}
-
-void tokenizer_state::start_worker(std::size_t index) {
-  workers_[index] = troupe::spawn(options_.host, tokenizer_worker, options_);
-  self_->monitor(workers_[index]);
-}
-
-void tokenizer_state::replace(const caf::actor_addr& gone) {
-  for (std::size_t i = 0; i < workers_.size(); ++i)
-    if (workers_[i].address() == gone)
-      start_worker(i);
+  workers_.start(self_, options_.workers,
+                 [this] { return troupe::spawn(options_.host, tokenizer_worker, options_); });
 }
 
 caf::result<TokensCounted> tokenizer_state::count(const CountTokens& query) {
@@ -121,22 +92,10 @@ caf::result<TokensCounted> tokenizer_state::count(const CountTokens& query) {
     options_.probe->refused.fetch_add(1, std::memory_order_relaxed);
     return refused;
   }
-  if (bytes_of(*query) > options_.inline_bytes_max)
-    return hand_on(query);
-  return try_count(query, options_);
-}
-
-// As `delegate`, but without naming the execution unit that runs this actor: the worker then wakes
-// on the scheduler's pool, and not on a request's I/O thread.
-caf::result<TokensCounted> tokenizer_state::hand_on(const CountTokens& query) {
+  if (bytes_of(*query) <= options_.inline_bytes_max)
+    return try_count(query, options_);
   options_.probe->handed_on.fetch_add(1, std::memory_order_relaxed);
-  auto& worker = workers_[next_worker_++ % workers_.size()];
-  auto* element = self_->current_mailbox_element();
-  caf::actor_cast<caf::abstract_actor*>(worker)->enqueue(
-      caf::make_mailbox_element(std::move(element->sender), element->mid,
-                                std::move(element->stages), query),
-      nullptr);
-  return caf::delegated<TokensCounted>{};
+  return workers_.hand_on<TokensCounted>(query);
 }
 
 tokenizer_actor::behavior_type tokenizer(self_pointer<tokenizer_actor, tokenizer_state> self,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "actors/tokenizer/encoding.hpp"
+#include "actors/tokenizer/worker_crew.hpp"
 #include "messages/actor.hpp"
 #include "messages/clock.hpp"
 #include "messages/interfaces.hpp"
@@ -9,7 +10,6 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <vector>
 
 namespace troupe {
 
@@ -53,14 +53,9 @@ struct tokenizer_state {
   caf::result<TokensCounted> count(const CountTokens& query);
 
 private:
-  void start_worker(std::size_t index);
-  void replace(const caf::actor_addr& gone);
-  caf::result<TokensCounted> hand_on(const CountTokens& query);
-
   self_type self_;
   tokenizer_options options_;
-  std::vector<tokenizer_actor> workers_;
-  std::size_t next_worker_ = 0;
+  worker_crew<tokenizer_actor> workers_;
 };
 
 /// Counts tokens. Of a request with a limit, the texts after the one that went over it count 0.

@@ -8,7 +8,8 @@ file(MAKE_DIRECTORY "${share}" "${CMAKE_BINARY_DIR}/generated/tokenizer")
 # Run once, on everybody's time: optimised in every preset.
 add_executable(make_unicode_classes "${tools}/make_unicode_classes.cpp")
 target_link_libraries(make_unicode_classes PRIVATE troupe_options ICU::uc)
-add_executable(convert_vocabulary "${tools}/convert_vocabulary.cpp" "${tools}/byte_trie.cpp")
+add_executable(convert_vocabulary "${tools}/convert_vocabulary.cpp"
+  "${CMAKE_CURRENT_LIST_DIR}/byte_trie.cpp" "${CMAKE_CURRENT_LIST_DIR}/vocabulary_builder.cpp")
 target_link_libraries(convert_vocabulary PRIVATE troupe_options OpenSSL::Crypto fmt::fmt)
 foreach(tool make_unicode_classes convert_vocabulary)
   target_compile_options(${tool} PRIVATE -O2)

@@ -72,6 +72,13 @@ constexpr rule rules[] = {
     {"gpt-2", "gpt2"},
 };
 
+// Models whose vocabulary comes as tokenizer.json, and its name.
+constexpr rule own_vocabularies[] = {
+    {"qwen3*", "qwen3"},         {"qwen2*", "qwen2"},           {"qwen-*", "qwen2"},
+    {"qwq-*", "qwen2"},          {"deepseek-*", "deepseek_v3"}, {"llama-3*", "llama3"},
+    {"meta-llama-3*", "llama3"},
+};
+
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
 
 bool begins_with(std::string_view text, std::string_view start) {
@@ -148,19 +155,50 @@ std::vector<special_token> special_tokens_of(const vocabulary_info& vocabulary) 
   return {{"<|endoftext|>", 50'256}};
 }
 
+std::vector<std::string_view> models_of_vocabulary(std::string_view name) {
+  std::vector<std::string_view> models;
+  for (const auto& r : rules)
+    if (r.vocabulary == name)
+      models.push_back(r.model);
+  return models;
+}
+
 model_vocabulary vocabulary_of_model(std::string_view model) noexcept {
   auto base = base_of(model);
   for (const auto& r : rules)
     if (fits(base, r))
-      return {r.vocabulary, false};
-  return {"o200k_base", true};
+      return {r.vocabulary, false, {}};
+  for (const auto& r : own_vocabularies)
+    if (fits(base, r))
+      return {"o200k_base", true, r.vocabulary};
+  return {"o200k_base", true, {}};
 }
 
+// Tokens that stand around a message's role and content:
+//   OpenAI's chat   <|im_start|> \n ... <|im_end|>, and <|im_start|>assistant\n
+//   harmony         <|start|> <|message|> <|end|>; answers have <|channel|>final too
+//   Qwen            <|im_start|> \n <|im_end|> \n
+//   DeepSeek        <begin of sentence> once; a role is one token, an answer ends with another
 chat_overhead chat_overhead_of(std::string_view model) noexcept {
   auto base = base_of(model);
   if (fits(base, {"gpt-3.5-turbo-0301", {}}))
     return {4, -1, 3};
+  if (fits(base, {"gpt-oss-*", {}}))
+    return {3, 1, 2, 0, 2};
+  auto own = vocabulary_of_model(model).own;
+  if (own.starts_with("qwen"))
+    return {4, 0, 3};
+  if (own.starts_with("deepseek"))
+    return {1, 0, 1, 1, 1, false};
   return {3, 1, 3};
+}
+
+int message_overhead(const chat_overhead& format, chat_role role, int role_tokens) noexcept {
+  // DeepSeek's system message has no token of its own.
+  if (!format.role_is_text && role == chat_role::system)
+    return 0;
+  return format.per_message + (format.role_is_text ? role_tokens : 0)
+         + (role == chat_role::assistant ? format.per_reply : 0);
 }
 
 } // namespace troupe::tokens

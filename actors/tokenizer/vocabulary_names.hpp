@@ -1,6 +1,7 @@
 // Which vocabularies there are, and which one a model speaks.
 #pragma once
 
+#include "actors/tokenizer/added_tokens.hpp"
 #include "actors/tokenizer/split.hpp"
 #include "actors/tokenizer/vocabulary_file.hpp"
 
@@ -10,12 +11,6 @@
 #include <vector>
 
 namespace troupe::tokens {
-
-/// A special token: a text that stands for one id where it is allowed.
-struct special_token {
-  std::string text;
-  token_id id;
-};
 
 /// A vocabulary as users name it: a rank file, a split pattern and special tokens.
 struct vocabulary_info {
@@ -33,10 +28,16 @@ const vocabulary_info* find_vocabulary(std::string_view name) noexcept;
 /// The special tokens of a vocabulary, as tiktoken lists them.
 std::vector<special_token> special_tokens_of(const vocabulary_info& vocabulary);
 
+/// The models that speak a vocabulary, by name; with * at its end, every name that begins so.
+std::vector<std::string_view> models_of_vocabulary(std::string_view name);
+
 /// What a model's texts are counted with.
 struct model_vocabulary {
   std::string_view name;
-  bool estimated; // the model is not known: o200k_base is a guess
+  bool estimated; // o200k_base is a guess: the model is not known, or has a vocabulary of its own
+  /// Its own vocabulary, by the name that its tokenizer.json should have in the library; empty if
+  /// it is not known, or `name` is it.
+  std::string_view own;
 };
 
 /// By the model's name without regard to case, with or without a version after it
@@ -44,15 +45,28 @@ struct model_vocabulary {
 /// (openai/gpt-4o). Configuration may know better: see `models:` in the configuration.
 model_vocabulary vocabulary_of_model(std::string_view model) noexcept;
 
-/// What OpenAI's chat format adds to the tokens of its fields, as their cookbook documents it:
-/// a prompt has, for each message, `per_message` tokens and those of its role, content and name,
-/// `per_name` for a name, and once `reply` to open the answer. Tool definitions and images follow
-/// no published rule.
+/// What a model's chat format adds to the tokens of its fields: once `prompt` to open it; for each
+/// message `per_message` and the tokens of its content and name, and of its role where that is a
+/// text (`role_is_text`), or `per_reply` more for an earlier answer of the model; `per_name` for a
+/// name; and once `reply` to open the answer. OpenAI's as their cookbook documents it, others as
+/// their chat templates have it. Tool definitions, images and reasoning follow no such rule.
 struct chat_overhead {
   int per_message;
   int per_name;
   int reply;
+  int prompt = 0;
+  int per_reply = 0;
+  bool role_is_text = true;
 };
+
+/// By the model's name, as vocabulary_of_model takes it. An unknown model is counted as OpenAI's.
 chat_overhead chat_overhead_of(std::string_view model) noexcept;
+
+/// Of whom a message is, for chat_tokens.
+enum class chat_role { system, user, assistant, tool };
+
+/// The tokens of one message around those of its content: its overhead, and those of its role
+/// (`role_tokens`, which is 1 in every vocabulary for the usual ones) where the format has it.
+int message_overhead(const chat_overhead& format, chat_role role, int role_tokens = 1) noexcept;
 
 } // namespace troupe::tokens

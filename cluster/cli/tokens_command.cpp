@@ -2,6 +2,7 @@
 #include "actors/tokenizer/encoding.hpp"
 #include "actors/tokenizer/unicode_classes.hpp"
 #include "cluster/cli/cli.hpp"
+#include "cluster/cli/files.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -10,17 +11,11 @@
 
 #include <charconv>
 #include <cstdio>
-#include <filesystem>
-#include <fstream>
-#include <iostream>
-#include <iterator>
 #include <memory>
 
 namespace troupe::cli {
 
 namespace {
-
-constexpr std::uintmax_t file_bytes_max = 1'000'000'000;
 
 struct tokens_options {
   std::vector<std::string> files;
@@ -30,6 +25,9 @@ struct tokens_options {
   bool offsets = false;
   bool decode = false;
   bool special = false;
+  bool refuse_special = false;
+  std::int64_t split = 0;
+  std::int64_t truncate = 0;
   bool list = false;
 };
 
@@ -42,35 +40,7 @@ std::string dump(const nlohmann::json& json) {
   return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-void write(std::string_view text) {
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
-    throw failure("the output could not be written: is the disk full, or the reader gone?");
-}
-
 void warn(const std::string& text) { std::fputs(("troupe: " + text + "\n").c_str(), stderr); }
-
-std::string read_input(const std::string& name) {
-  std::error_code ignored;
-  if (name != "-" && std::filesystem::is_directory(name, ignored))
-    throw failure(name + " is a folder: name files");
-  std::ifstream file;
-  if (name != "-") {
-    file.open(name, std::ios::binary);
-    if (!file)
-      throw failure("cannot read " + name + ": " + std::generic_category().message(errno));
-  }
-  std::istream& in = name == "-" ? std::cin : file;
-  std::string text;
-  std::vector<char> buffer(1 << 16);
-  while (in.read(buffer.data(), static_cast<std::streamsize>(buffer.size())), in.gcount() > 0) {
-    text.append(buffer.data(), static_cast<std::size_t>(in.gcount()));
-    if (text.size() > file_bytes_max)
-      throw failure(fmt::format("{} is larger than {} bytes: split it", name, file_bytes_max));
-  }
-  if (in.bad())
-    throw failure("cannot read " + name + " to its end");
-  return text;
-}
 
 std::string vocabulary_names() {
   std::vector<std::string_view> names;
@@ -79,31 +49,51 @@ std::string vocabulary_names() {
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
+/// A name with a folder or an ending is a tokenizer.json.
+bool is_file(const std::string& vocabulary) {
+  return vocabulary.find('/') != vocabulary.npos || vocabulary.ends_with(".json");
+}
+
 tokens::model_vocabulary choose_vocabulary(const tokens_options& given) {
+  if (is_file(given.vocabulary))
+    return {given.vocabulary, false, {}};
   if (!given.vocabulary.empty()) {
     const auto* info = tokens::find_vocabulary(given.vocabulary);
     if (info == nullptr)
-      throw failure(fmt::format("no vocabulary is named {}; there are {}", given.vocabulary,
-                                vocabulary_names()),
+      throw failure(fmt::format("no vocabulary is named {}; there are {}, and tokenizer.json files",
+                                given.vocabulary, vocabulary_names()),
                     2);
-    return {info->name, false};
+    return {info->name, false, {}};
   }
   if (given.model.empty())
-    return {"o200k_base", false};
+    return {"o200k_base", false, {}};
   return tokens::vocabulary_of_model(given.model);
+}
+
+std::shared_ptr<const tokens::encoding> open_encoding(tokens::library& library,
+                                                      std::string_view name) {
+  try {
+    if (is_file(std::string{name}))
+      return library.add(std::string{name}, std::string{name});
+    return library.find(name);
+  } catch (const std::runtime_error& e) {
+    throw failure(e.what());
+  }
 }
 
 /// What one run works with, and prints.
 class tokens_run {
 public:
   tokens_run(const tokens_options& given, bool json) :
-      given_(given), json_(json), vocabulary_(choose_vocabulary(given)) {
-    try {
-      encoding_ = library_.find(vocabulary_.name);
-    } catch (const std::runtime_error& e) {
-      throw failure(e.what());
-    }
-    if (vocabulary_.estimated)
+      given_(given),
+      json_(json),
+      vocabulary_(choose_vocabulary(given)),
+      encoding_(open_encoding(library_, vocabulary_.name)) {
+    if (!vocabulary_.own.empty())
+      warn(fmt::format("model {} has a vocabulary of its own ({}): estimated with {}; "
+                       "--vocabulary takes its tokenizer.json",
+                       given.model, vocabulary_.own, vocabulary_.name));
+    else if (vocabulary_.estimated)
       warn(fmt::format("the vocabulary of model {} is not known: estimated with {}", given.model,
                        vocabulary_.name));
   }
@@ -128,62 +118,102 @@ public:
 private:
   void add(const input& in) {
     if (given_.decode)
-      return write(decode(in));
+      return write_output(decode(in));
     auto invalid = tokens::first_invalid_utf8(in.text);
     if (invalid != in.text.size())
       warn(fmt::format("{} is not UTF-8 from byte {} on: such bytes are counted as they are",
                        in.name == "-" ? "the input" : in.name, invalid));
+    if (auto found = given_.refuse_special ? encoding_->first_special(in.text) : std::nullopt)
+      throw failure(fmt::format("{} has the special token {} at byte {}: it is refused",
+                                in.name == "-" ? "the input" : in.name, found->text, found->begin));
     auto mode = given_.special ? tokens::specials::allowed : tokens::specials::as_text;
-    std::vector<tokens::token_id> ids;
-    auto shows_ids = given_.encode || given_.offsets;
-    if (shows_ids)
-      ids = encoding_->encode(in.text, mode);
-    auto count = shows_ids ? static_cast<std::int64_t>(ids.size())
-                           : encoding_->count(in.text, 0, mode).tokens;
+    if (given_.truncate > 0)
+      return truncate(in);
+    std::vector<tokens::token_place> places;
+    auto shows_places = given_.encode || given_.offsets;
+    if (shows_places)
+      places = encoding_->encode_with_places(in.text, mode);
+    auto count = shows_places ? static_cast<std::int64_t>(places.size())
+                              : encoding_->count(in.text, 0, mode).tokens;
+    total_ += count;
+    auto chunks =
+        given_.split > 0 ? encoding_->split(in.text, given_.split) : std::vector<std::size_t>{};
+    if (json_)
+      files_.push_back(describe(in, invalid == in.text.size(), count, places, chunks));
+    else if (given_.split > 0)
+      print_chunks(in, chunks);
+    else if (shows_places)
+      print_places(in, places);
+    else if (given_.files.size() > 1)
+      write_output(fmt::format("{:>10}  {}\n", count, in.name));
+  }
+
+  void truncate(const input& in) {
+    auto kept = in.text.substr(0, encoding_->truncate(in.text, given_.truncate));
+    auto count = encoding_->count(kept).tokens;
     total_ += count;
     if (json_)
-      files_.push_back(describe(in, invalid == in.text.size(), count, ids));
-    else if (shows_ids)
-      print_ids(in, ids);
-    else if (given_.files.size() > 1)
-      write(fmt::format("{:>10}  {}\n", count, in.name));
+      files_.push_back({{"name", in.name},
+                        {"bytes", in.text.size()},
+                        {"kept", kept.size()},
+                        {"tokens", count},
+                        {"text", kept}});
+    else
+      write_output(kept);
+  }
+
+  static std::vector<tokens::token_id> ids_of(const std::vector<tokens::token_place>& places) {
+    std::vector<tokens::token_id> ids;
+    ids.reserve(places.size());
+    for (const auto& place : places)
+      ids.push_back(place.id);
+    return ids;
   }
 
   nlohmann::json describe(const input& in, bool valid, std::int64_t count,
-                          const std::vector<tokens::token_id>& ids) const {
+                          const std::vector<tokens::token_place>& places,
+                          const std::vector<std::size_t>& chunks) const {
     nlohmann::json file{
         {"name", in.name}, {"bytes", in.text.size()}, {"utf8", valid}, {"tokens", count}};
     if (given_.encode || given_.offsets)
-      file["ids"] = ids;
+      file["ids"] = ids_of(places);
     if (given_.offsets) {
       auto offsets = nlohmann::json::array();
-      std::size_t at = 0;
-      for (auto id : ids) {
-        auto end = at + encoding_->text_of(id)->size();
-        offsets.push_back({at, end});
-        at = end;
-      }
+      for (const auto& place : places)
+        offsets.push_back({place.begin, place.end});
       file["offsets"] = std::move(offsets);
     }
+    if (given_.split > 0)
+      file["chunks"] = chunks;
     return file;
   }
 
-  void print_ids(const input& in, const std::vector<tokens::token_id>& ids) const {
+  // The bytes of each chunk, from its begin to its end, and its tokens.
+  void print_chunks(const input& in, const std::vector<std::size_t>& chunks) const {
+    std::string out = given_.files.size() > 1 ? in.name + ":\n" : "";
+    std::size_t begin = 0;
+    for (auto end : chunks) {
+      out += fmt::format(
+          "{:>10} {:>10} {:>7}\n", begin, end,
+          encoding_->count(std::string_view{in.text}.substr(begin, end - begin)).tokens);
+      begin = end;
+    }
+    write_output(out);
+  }
+
+  void print_places(const input& in, const std::vector<tokens::token_place>& places) const {
     std::string out;
     auto several = given_.files.size() > 1;
     if (!given_.offsets)
-      return write(fmt::format("{}{}\n", several ? in.name + ": " : "", fmt::join(ids, " ")));
+      return write_output(
+          fmt::format("{}{}\n", several ? in.name + ": " : "", fmt::join(ids_of(places), " ")));
     if (several)
       out += in.name + ":\n";
-    std::size_t at = 0;
-    for (auto id : ids) {
-      auto text = *encoding_->text_of(id);
-      out += fmt::format(
-          "{:>8} {:>8} {:>7}  {}\n", at, at + text.size(), id,
-          nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-      at += text.size();
-    }
-    write(out);
+    for (const auto& [id, begin, end] : places)
+      out += fmt::format("{:>8} {:>8} {:>7}  {}\n", begin, end, id,
+                         nlohmann::json(*encoding_->text_of(id))
+                             .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    write_output(out);
   }
 
   std::string decode(const input& in) const {
@@ -217,13 +247,13 @@ private:
                          {"total", total_}};
       if (!given_.model.empty())
         out["model"] = given_.model;
-      return write(dump(out) + "\n");
+      return write_output(dump(out) + "\n");
     }
-    if (given_.encode || given_.offsets)
+    if (given_.encode || given_.offsets || given_.split > 0 || given_.truncate > 0)
       return;
     if (given_.files.size() == 1)
-      return write(fmt::format("{}\n", total_));
-    write(fmt::format("{:>10}  total\n", total_));
+      return write_output(fmt::format("{}\n", total_));
+    write_output(fmt::format("{:>10}  total\n", total_));
   }
 
   const tokens_options& given_;
@@ -242,7 +272,7 @@ void list_vocabularies(bool json) {
     all.push_back(vocabulary.name);
     lines += std::string{vocabulary.name} + "\n";
   }
-  write(json ? dump({{"vocabularies", all}}) + "\n" : lines);
+  write_output(json ? dump({{"vocabularies", all}}) + "\n" : lines);
 }
 
 } // namespace
@@ -254,8 +284,10 @@ void add_tokens_command(CLI::App& app, options& common) {
   auto* model = command->add_option("--model", given->model,
                                     "Count as this model does (an unknown one is estimated)");
   command
-      ->add_option("--vocabulary", given->vocabulary,
-                   "Count with this vocabulary (default: o200k_base); --list names them")
+      ->add_option(
+          "--vocabulary", given->vocabulary,
+          "Count with this vocabulary (default: o200k_base; --list names them), or with a\n"
+          "model's tokenizer.json, given as a file")
       ->excludes(model);
   auto* encode = command->add_flag("--encode", given->encode, "Print the token ids");
   auto* offsets = command->add_flag("--offsets", given->offsets,
@@ -263,8 +295,29 @@ void add_tokens_command(CLI::App& app, options& common) {
   command->add_flag("--decode", given->decode, "Read token ids, print their text")
       ->excludes(encode)
       ->excludes(offsets);
-  command->add_flag("--special", given->special,
-                    "Take <|endoftext|> and the like as special tokens, not as text");
+  auto* special =
+      command->add_flag("--special", given->special,
+                        "Take <|endoftext|> and the like as special tokens, not as text");
+  command
+      ->add_flag("--refuse-special", given->refuse_special,
+                 "Fail when a text has special tokens in it")
+      ->excludes(special);
+  auto* split =
+      command
+          ->add_option(
+              "--split", given->split,
+              "Print the bytes of chunks of at most so many tokens each, cut between characters")
+          ->check(CLI::PositiveNumber)
+          ->excludes(encode)
+          ->excludes(offsets);
+  command
+      ->add_option("--truncate", given->truncate,
+                   "Print the beginning that has at most so many tokens and no broken character")
+      ->check(CLI::PositiveNumber)
+      ->excludes(special)
+      ->excludes(split)
+      ->excludes(encode)
+      ->excludes(offsets);
   command->add_flag("--list", given->list, "Print the names of the vocabularies");
   command->footer("Example: git diff | troupe tokens --model gpt-4o");
   command->callback([given, &common] {

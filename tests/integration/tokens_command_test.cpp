@@ -20,11 +20,12 @@ struct outcome {
   std::string out;
 };
 
-/// Runs `troupe tokens ARGUMENTS` by a shell, in `folder`; standard error comes with the output
+/// Runs `troupe COMMAND ARGUMENTS` by a shell, in `folder`; standard error comes with the output
 /// when the arguments say 2>&1.
-outcome run(const test::temp_dir& folder, const std::string& arguments) {
-  auto command =
-      "cd '" + folder.path() + "' && '" + test::troupe_binary() + "' tokens " + arguments;
+outcome run(const test::temp_dir& folder, const std::string& arguments,
+            const std::string& subcommand = "tokens") {
+  auto command = "cd '" + folder.path() + "' && '" + test::troupe_binary() + "' " + subcommand + " "
+                 + arguments;
   std::unique_ptr<FILE, int (*)(FILE*)> pipe{popen(command.c_str(), "r"), [](FILE*) { return 0; }};
   REQUIRE(pipe);
   outcome result{};
@@ -104,4 +105,36 @@ TEST_CASE("tokens refuses what makes no sense, says what to do, and exits with 1
   CHECK(has(run(folder, "--decode 2>&1 <<E\n9999999\nE\n"), "no token 9999999"));
   CHECK(run(folder, "a.txt >/dev/full 2>&1").status == 1);
   CHECK(has(run(folder, "--list"), "o200k_harmony\n"));
+}
+
+TEST_CASE("tokens prints the beginning of a text that has so many tokens") {
+  test::temp_dir folder;
+  folder.write("a.txt", "hello world, hello");
+  CHECK(run(folder, "--truncate 2 a.txt").out == "hello world");
+  CHECK(run(folder, "--truncate 9 a.txt").out == "hello world, hello");
+  CHECK(has(run(folder, "--json --truncate 2 a.txt"), "\"kept\": 11"));
+  CHECK(run(folder, "--truncate 0 a.txt 2>&1").status == 2);
+  CHECK(run(folder, "--truncate 2 --split 2 a.txt 2>&1").status == 2);
+}
+
+TEST_CASE("text converts files and finds out what they are, and tells what was lost") {
+  test::temp_dir folder;
+  folder.write("gbk.txt", "\xc4\xe3\xba\xc3");
+  folder.write("bad.txt", "\xc4\xe3\x81");
+  CHECK(run(folder, "convert --from gbk gbk.txt", "text").out == "你好");
+  CHECK(run(folder,
+            "convert --from gbk gbk.txt | '" + test::troupe_binary() + "' text convert --to gbk",
+            "text")
+            .out
+        == "\xc4\xe3\xba\xc3");
+  auto lossy = run(folder, "convert --from gbk bad.txt 2>&1", "text");
+  CHECK(lossy.status == 0);
+  CHECK(has(lossy, "byte 2: 81 cannot be read"));
+  CHECK(run(folder, "convert --strict --from gbk bad.txt 2>&1", "text").status == 1);
+  CHECK(has(run(folder, "convert --json --from gbk gbk.txt", "text"), "\"losses_total\": 0"));
+  auto unknown = run(folder, "convert --to klingon gbk.txt 2>&1", "text");
+  CHECK(unknown.status == 2);
+  CHECK(has(unknown, "gb18030"));
+  CHECK(has(run(folder, "detect <gbk.txt", "text"), "%"));
+  CHECK(run(folder, "detect none.txt 2>&1", "text").status == 1);
 }

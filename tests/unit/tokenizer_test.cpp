@@ -3,11 +3,13 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 using namespace troupe::tokens;
@@ -159,6 +161,13 @@ TEST_CASE("special tokens are text unless they are allowed") {
   CHECK(vocabulary("o200k_harmony").text_of(201'087) == "<|reserved_201087|>");
 }
 
+TEST_CASE("a special token with two names is read by both and comes back by one") {
+  const auto& here = vocabulary("o200k_harmony");
+  for (auto name : {"<|endofprompt|>", "<|reserved_200018|>"})
+    CHECK(here.encode(name, specials::allowed) == std::vector<token_id>{200'018});
+  CHECK(here.text_of(200'018) == "<|endofprompt|>");
+}
+
 TEST_CASE("counting with a limit stops early, and not at the limit itself") {
   const auto& here = vocabulary("o200k_base");
   auto text = repeat(" word", 500'000);
@@ -195,6 +204,84 @@ TEST_CASE("a truncated text has at most so many tokens and no broken character")
   CHECK(here.truncate(std::string(100, '\xff'), 3) > 0);
 }
 
+TEST_CASE("chunks of a text have at most so many tokens, no broken character and all of the text") {
+  std::mt19937_64 random{11};
+  const auto& here = vocabulary("o200k_base");
+  static const char* const parts[] = {"\xf0\x9f\x91\xa9", "\xe2\x80\x8d", " ",  "\n", "word", "AB",
+                                      "\xe4\xb8\xad",     "\xe9\xbe\x98", "'s", "1"};
+  for (int i = 0; i < 1'000; ++i) {
+    std::string text;
+    for (auto left = random() % 60; left > 0; --left)
+      text += parts[random() % std::size(parts)];
+    auto most = static_cast<std::int64_t>(1 + random() % 12);
+    CAPTURE(text);
+    CAPTURE(most);
+    std::size_t start = 0;
+    for (auto end : here.split(text, most)) {
+      REQUIRE(end > start);
+      CHECK(!breaks_a_character(text, end));
+      auto tokens = here.count(text.substr(start, end - start)).tokens;
+      CHECK((tokens <= most || end - start <= 4));
+      start = end;
+    }
+    CHECK(start == text.size());
+  }
+  CHECK(here.split("hello world", 1) == std::vector<std::size_t>{5, 11});
+  CHECK(here.split("hello world", 0) == std::vector<std::size_t>{5, 11});
+  CHECK(here.split("", 3).empty());
+  auto start = std::chrono::steady_clock::now();
+  CHECK(here.split(std::string(1'000'000, 'a'), 5).size() >= 25'000);
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds{20});
+}
+
+TEST_CASE("each token is told with the bytes that it stands for") {
+  using places = std::vector<token_place>;
+  const auto& here = vocabulary("o200k_base");
+  CHECK(here.encode_with_places("hello world") == places{{24'912, 0, 5}, {2'375, 5, 11}});
+  CHECK(here.encode_with_places("hello<|endoftext|> world", specials::allowed)
+        == places{{24'912, 0, 5}, {199'999, 5, 18}, {2'375, 18, 24}});
+  CHECK(here.encode_with_places("").empty());
+}
+
+TEST_CASE("a text with special tokens can be refused: the first one is told") {
+  const auto& here = vocabulary("o200k_base");
+  CHECK(!here.first_special("no <|such|> token"));
+  auto found = here.first_special("a <|endofprompt|> b <|endoftext|>");
+  REQUIRE(found);
+  CHECK(found->begin == 2);
+  CHECK(found->text == "<|endofprompt|>");
+  CHECK(found->id == 200'018);
+}
+
+TEST_CASE("what almost is a special token takes linear time") {
+  for (std::string unit : {"<|", "<|reserved_20000", "<|endoftext|", "<"}) {
+    auto text = repeat(unit, 300'000);
+    auto start = std::chrono::steady_clock::now();
+    CHECK(vocabulary("o200k_harmony").encode(text, specials::allowed)
+          == vocabulary("o200k_harmony").encode(text));
+    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds{20});
+  }
+}
+
+TEST_CASE("two vocabularies used in turn, and more on other threads, do not mix") {
+  std::vector<std::string> names{"cl100k_base", "o200k_base", "p50k_base", "r50k_base"};
+  std::vector<std::vector<token_id>> alone;
+  auto text = repeat("The people of 北京, it's 12345 !! \xf0\x9f\x91\xa9 ", 2'000);
+  for (const auto& name : names)
+    alone.push_back(vocabulary(name).encode(text));
+  std::atomic<int> wrong{0};
+  auto work = [&] {
+    for (int i = 0; i < 40; ++i)
+      for (std::size_t k = 0; k < names.size(); ++k)
+        wrong += vocabulary(names[k]).encode(text) == alone[k] ? 0 : 1;
+  };
+  std::thread one{work}, two{work};
+  work();
+  one.join();
+  two.join();
+  CHECK(wrong == 0);
+}
+
 TEST_CASE("models are known by name, version, fine-tune and provider") {
   auto name_of = [](std::string_view model) { return vocabulary_of_model(model).name; };
   CHECK(name_of("gpt-4o-mini-2024-07-18") == "o200k_base");
@@ -213,8 +300,25 @@ TEST_CASE("models are known by name, version, fine-tune and provider") {
     CHECK(vocabulary_of_model(unknown).estimated);
     CHECK(name_of(unknown) == "o200k_base");
   }
+  CHECK(vocabulary_of_model("Qwen/Qwen3-8B").own == "qwen3");
+  CHECK(vocabulary_of_model("deepseek-chat").own == "deepseek_v3");
+  CHECK(vocabulary_of_model("deepseek-chat").estimated);
+  CHECK(vocabulary_of_model("gpt-4o").own.empty());
   CHECK(chat_overhead_of("gpt-4o").per_message == 3);
   CHECK(chat_overhead_of("gpt-3.5-turbo-0301").per_name == -1);
+}
+
+TEST_CASE("a harmony prompt has the tokens of its fields and the overhead of its format") {
+  const auto& here = vocabulary("o200k_harmony");
+  auto tokens = [&](std::string_view text) {
+    return static_cast<int>(here.count(text, 0, specials::allowed).tokens);
+  };
+  auto format = chat_overhead_of("openai/gpt-oss-120b");
+  auto prompt = format.prompt + message_overhead(format, chat_role::user) + tokens("Hi there")
+                + message_overhead(format, chat_role::assistant) + tokens("Yes?") + format.reply;
+  CHECK(prompt
+        == tokens("<|start|>user<|message|>Hi there<|end|>"
+                  "<|start|>assistant<|channel|>final<|message|>Yes?<|end|><|start|>assistant"));
 }
 
 TEST_CASE("a vocabulary that is missing, cut short or damaged is refused with what to do") {

@@ -84,7 +84,9 @@ bool newer_than_15_0(UChar32 code_point) {
   return age[0] > 15 || (age[0] == 15 && age[1] > 0);
 }
 
-std::uint8_t classify(UChar32 code_point) {
+bool is_cjk(UChar32 c) { return (c >= 0x4e00 && c <= 0x9fa5) || (c >= 0x3040 && c <= 0x30ff); }
+
+std::uint8_t category_of(UChar32 code_point) {
   if (code_point == '\r' || code_point == '\n')
     return char_class::space | char_class::newline;
   if (u_isUWhiteSpace(code_point))
@@ -102,7 +104,13 @@ std::uint8_t classify(UChar32 code_point) {
     return other_letter;
   if (in(U_GC_M_MASK))
     return mark;
+  if (in(U_GC_P_MASK | U_GC_S_MASK))
+    return char_class::symbol;
   return in(U_GC_N_MASK) ? char_class::number : 0;
+}
+
+std::uint8_t classify(UChar32 code_point) {
+  return category_of(code_point) | (is_cjk(code_point) ? char_class::cjk : 0);
 }
 
 std::vector<std::uint8_t> all_classes() {

@@ -1,0 +1,16 @@
+// Files as commands read and write them.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace troupe::cli {
+
+/// All of a file, or of the standard input for "-". `failure` if it cannot be read, or is larger
+/// than a gigabyte.
+std::string read_input(const std::string& name);
+
+/// To the standard output. `failure` if not all of it could be written.
+void write_output(std::string_view text);
+
+} // namespace troupe::cli
