@@ -17,6 +17,7 @@ if(TROUPE_SANITIZE)
   set(sanitizers -fsanitize=address,undefined -fno-sanitize=null,vptr -fno-sanitize-recover=undefined
       -fno-omit-frame-pointer)
   target_compile_options(troupe_options INTERFACE ${sanitizers})
+  target_compile_definitions(troupe_options INTERFACE TROUPE_SANITIZED)
   target_link_options(troupe_options INTERFACE ${sanitizers})
 endif()
 if(TROUPE_FUZZ)
@@ -33,7 +34,7 @@ function(troupe_library name)
 endfunction()
 
 # Tests are built more often than run: optimisation is a third of the time they take to compile.
-set(test_optimisation "$<$<CONFIG:Release>:-O0>")
+set(test_optimisation -O0)
 
 # troupe_tests(ring LINK libs...): every *_test.cpp of tests/<ring> in one program; one CTest a file,
 # labelled with the ring.
@@ -52,6 +53,9 @@ function(troupe_tests ring)
     PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
+  endif()
+  if(TROUPE_SANITIZE)
+    math(EXPR arg_TIMEOUT "5 * ${arg_TIMEOUT}") # as tests/support/pace.hpp says
   endif()
   foreach(source IN LISTS sources)
     get_filename_component(file "${source}" NAME)

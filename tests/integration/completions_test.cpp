@@ -2,6 +2,7 @@
 #include "gateway/upstream/upstream_service.hpp"
 #include "messages/clock.hpp"
 #include "tests/support/openai_fixture.hpp"
+#include "tests/support/pace.hpp"
 
 #include <caf/scoped_actor.hpp>
 #include <doctest/doctest.h>
@@ -186,7 +187,7 @@ TEST_CASE_FIXTURE(completion_fixture,
     stats = mock_stats();
     return stats["aborted"] == 1;
   }));
-  CHECK(stats["aborts"][0]["at_us"].get<std::int64_t>() - left_us < 100'000);
+  CHECK(stats["aborts"][0]["at_us"].get<std::int64_t>() - left_us < slowed * 100'000);
   auto before = r.events().size();
   caf::anon_send(service, CancelCompletion{cancel}); // and again: nothing
   auto other = finish("fault-503");

@@ -386,7 +386,8 @@ TEST_CASE("requests of a kind unknown here are answered, and frames of a kind le
   REQUIRE(answer);
   CHECK(answer->answer().id() == 5);
   CHECK(answer->answer().failure().code() == "unsupported");
-  CHECK(a.probe().unknown_frames == 2);
+  CHECK(a.probe().unknown_frames == 1);
+  CHECK(a.probe().unknown_requests == 1);
   CHECK(a.state("b")->up());
 }
 

@@ -1,6 +1,7 @@
 // /v1 in front of a real upstream: what passes through, what is refused, what is recorded.
 #include "messages/clock.hpp"
 #include "tests/support/openai_fixture.hpp"
+#include "tests/support/pace.hpp"
 
 #include <doctest/doctest.h>
 
@@ -191,7 +192,7 @@ TEST_CASE_FIXTURE(openai_fixture, "a client that leaves closes its upstream with
     stats = mock_stats();
     return stats["aborted"] == 1;
   }));
-  CHECK(stats["aborts"][0]["at_us"].get<std::int64_t>() - left_us < 100'000);
+  CHECK(stats["aborts"][0]["at_us"].get<std::int64_t>() - left_us < slowed * 100'000);
   auto r = record(0);
   CHECK(r.ending() == v1::ENDING_CLIENT_LEFT);
   CHECK(r.usage().estimated());

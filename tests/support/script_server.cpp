@@ -1,5 +1,7 @@
 #include "tests/support/script_server.hpp"
 
+#include "tests/support/pace.hpp"
+
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
 
@@ -253,7 +255,7 @@ std::unique_ptr<asio::ssl::context> server_tls(const test_certificates& files) {
 }
 
 bool eventually(const std::function<bool()>& what, std::chrono::milliseconds limit) {
-  auto until = std::chrono::steady_clock::now() + limit;
+  auto until = std::chrono::steady_clock::now() + slowed * limit;
   while (!what()) {
     if (std::chrono::steady_clock::now() > until)
       return false;

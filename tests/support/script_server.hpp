@@ -102,7 +102,7 @@ struct test_certificates {
 test_certificates make_certificates(const std::string& folder, const std::string& name);
 std::unique_ptr<asio::ssl::context> server_tls(const test_certificates& files);
 
-/// Waits until `what` holds; false after `limit`.
+/// Waits until `what` holds; false after `limit`, which is longer in a build with sanitizers.
 bool eventually(const std::function<bool()>& what,
                 std::chrono::milliseconds limit = std::chrono::seconds{10});
 
