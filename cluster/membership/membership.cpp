@@ -35,10 +35,16 @@ void membership_state::arm() { self_->delayed_send(self_, tick_period, Tick{v1::
 template <class Answer, class Command>
 void membership_state::ask(Command command, std::function<void(const Answer&)> on_answer,
                            std::function<void(ec)> on_error) {
-  limited(options_.alarms, self_, options_.authority, milliseconds{options_.authority_limit_ms},
-          payload<Command>{std::move(command)})
-      .then([on_answer = std::move(on_answer)](const Answer& answer) { on_answer(answer); },
-            [on_error = std::move(on_error)](const caf::error& err) { on_error(info(err).code); });
+  // A renewal goes before whatever waits at the authority: the lease ends meanwhile.
+  constexpr auto priority = std::is_same_v<Command, v1::RenewLease> ? caf::message_priority::high
+                                                                    : caf::message_priority::normal;
+  auto response = self_->template request<priority>(options_.authority, caf::infinite,
+                                                    payload<Command>{std::move(command)});
+  auto ticket = options_.alarms->fail(caf::strong_actor_ptr{self_->ctrl()},
+                                      milliseconds{options_.authority_limit_ms}, response.id());
+  limited_response<decltype(response)>{std::move(response), options_.alarms, ticket}.then(
+      [on_answer = std::move(on_answer)](const Answer& answer) { on_answer(answer); },
+      [on_error = std::move(on_error)](const caf::error& err) { on_error(info(err).code); });
 }
 
 // -- what came in -------------------------------------------------------------

@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 #include <soci/postgresql/soci-postgresql.h>
 
+#include <algorithm>
+
 namespace troupe::persistence {
 
 namespace {
@@ -27,12 +29,16 @@ class postgresql_database final : public sql_database {
 public:
   postgresql_database(std::unique_ptr<soci::session> session, const postgresql_options& options) :
       sql_database(std::move(session), postgresql_dialect()) {
-    // Settings, not `options` of the connection: poolers refuse those.
+    // Settings, not `options` of the connection: poolers refuse those. The server is to notice that
+    // we are gone, too: it has only so many connections.
     sql_.run_once(fmt::format(
         "SET client_min_messages = warning; SET bytea_output = hex; SET synchronous_commit = on; "
         "SET standard_conforming_strings = on; SET statement_timeout = {}; SET lock_timeout = {}; "
-        "SET idle_in_transaction_session_timeout = {}",
-        options.statement_limit_ms, options.lock_limit_ms, options.idle_limit_ms));
+        "SET idle_in_transaction_session_timeout = {}; SET tcp_user_timeout = {}; "
+        "SET tcp_keepalives_idle = {}; SET tcp_keepalives_interval = 1; "
+        "SET tcp_keepalives_count = 3",
+        options.statement_limit_ms, options.lock_limit_ms, options.idle_limit_ms,
+        options.lost_limit_ms, std::max<std::int64_t>(options.lost_limit_ms / 2'000, 1)));
   }
 
   void begin(access mode) override {
@@ -195,6 +201,7 @@ private:
   static postgresql_options patient() {
     postgresql_options out;
     out.statement_limit_ms = 0;
+    out.idle_limit_ms = 15'000; // nobody waits for what it reads
     out.application_name = "troupe db";
     return out;
   }

@@ -74,17 +74,17 @@ std::string postgresql_conninfo::get(const std::string& key) const {
 std::string postgresql_conninfo::connection_string(const postgresql_options& options,
                                                    access mode) const {
   auto all = given_;
-  auto seconds = [](std::int64_t ms) {
-    return std::to_string(std::max<std::int64_t>(ms / 1'000, 2));
+  auto seconds = [](std::int64_t ms, std::int64_t least) {
+    return std::to_string(std::max(ms / 1'000, least));
   };
   auto unless_given = [&](const char* key, std::string value) {
     all.try_emplace(key, std::move(value));
   };
   unless_given("application_name", options.application_name);
-  unless_given("connect_timeout", seconds(options.connect_limit_ms));
+  unless_given("connect_timeout", seconds(options.connect_limit_ms, 2));
   // A server that vanished is noticed while we wait for its answer, and while we send.
-  unless_given("keepalives_idle", seconds(options.lost_limit_ms / 2));
-  unless_given("keepalives_interval", seconds(options.lost_limit_ms / 5));
+  unless_given("keepalives_idle", seconds(options.lost_limit_ms / 2, 1));
+  unless_given("keepalives_interval", seconds(options.lost_limit_ms / 5, 1));
   unless_given("keepalives_count", "3");
   unless_given("tcp_user_timeout", std::to_string(options.lost_limit_ms));
   if (mode == access::write)

@@ -20,7 +20,8 @@ struct database {
   test::memory_cluster tables;
   ec refuses = ec::none;
   bool silent = false;
-  bool holds_back = false; // answers of handing over, until somebody asks for the tables
+  std::vector<bool> renewals; // of the commands, in order: whether it was one
+  bool holds_back = false;    // answers of handing over, until somebody asks for the tables
 };
 using database_ptr = std::shared_ptr<database>;
 
@@ -35,6 +36,7 @@ template <class Command, class Answer>
 auto run(self_type self, const database_ptr& there,
          Answer (*work)(p::cluster_repository&, const Command&)) {
   return [self, there, work](const payload<Command>& command) -> caf::result<payload<Answer>> {
+    there->renewals.push_back(std::is_same_v<Command, v1::RenewLease>);
     if (there->silent) {
       self->state.forgotten.push_back(self->make_response_promise<payload<Answer>>());
       return self->state.forgotten.back();
@@ -150,6 +152,18 @@ TEST_CASE_FIXTURE(fixture, "a member serves, and goes on as long as it renews") 
   CHECK(a.probe->renewals > 10);
   CHECK(a.probe->leads);
   CHECK(a.views.size() == 1); // renewals are no news
+}
+
+TEST_CASE_FIXTURE(fixture, "a renewal goes before what waits at the authority") {
+  auto& a = start("a");
+  pass(5s);
+  there->renewals.clear();
+  boot_us += 400'000; // a renewal is due
+  for (int i = 0; i < 3; ++i)
+    caf::anon_send(a.actor, HandOverShards{v1::HandOverShards{}});
+  caf::anon_send(caf::actor_cast<caf::actor>(a.actor), Tick{v1::Tick{}});
+  run();
+  CHECK(there->renewals == std::vector<bool>{true, false, false, false});
 }
 
 TEST_CASE_FIXTURE(fixture,

@@ -19,24 +19,8 @@ namespace {
 constexpr int nodes_count = 3;
 
 struct campaign : test::cluster_load {
-  explicit campaign(unsigned seed) : cluster_load(seed, nodes_count), random(seed) {}
-
-  /// How long after `since` the conversation takes no message at node `asked`.
-  double unanswered_ms(int asked, const std::string& conversation, steady::time_point since) {
-    test::api_client http{nodes[asked].host(), nodes[asked].port(), nodes[asked].token()};
-    auto text = "probe-" + std::to_string(kills) + "-" + conversation;
-    test::api_answer answer;
-    bool answered = test::wait_until(30s, [&] {
-      answer = http.post("/api/v1/conversations/" + conversation + "/messages?wait=false",
-                         {{"content", text}}, {{"Idempotency-Key", text}});
-      return answer.status == 202;
-    });
-    auto took = std::chrono::duration<double, std::milli>(steady::now() - since).count();
-    if (!answered)
-      log.odd(text + " had no answer but " + std::to_string(answer.status) + " "
-              + answer.body.dump());
-    return answered ? took : 1e9;
-  }
+  campaign(unsigned seed, const std::string& backend) :
+      cluster_load(seed, backend, nodes_count), random(seed) {}
 
   void kill_once() {
     std::this_thread::sleep_for(std::chrono::microseconds{random() % 900'000});
@@ -47,12 +31,7 @@ struct campaign : test::cluster_load {
     nodes.kill(victim);
     ++kills;
     lead(victim, asked);
-    std::vector<std::thread> probes;
-    std::vector<double> took(conversations().size());
-    for (std::size_t i = 0; i < took.size(); ++i)
-      probes.emplace_back([&, i] { took[i] = unanswered_ms(asked, conversations()[i], killed); });
-    for (auto& probe : probes)
-      probe.join();
+    auto took = unanswered_ms(asked, killed);
     failover_ms.insert(failover_ms.end(), took.begin(), took.end());
     check();
     nodes.start(victim);
@@ -74,23 +53,29 @@ struct campaign : test::cluster_load {
   std::size_t kills = 0;
 };
 
-} // namespace
-
-TEST_CASE("a cluster whose nodes are killed under load keeps what it acknowledged, exactly once") {
+void check_kills(const std::string& backend) {
   auto seed = test::seed_wanted();
   auto kills = test::runs_wanted(5);
-  MESSAGE("kills " << kills << ", TROUPE_SEED=" << seed);
-  campaign c{seed};
+  MESSAGE(backend << ", kills " << kills << ", TROUPE_SEED=" << seed);
+  campaign c{seed, backend};
   c.begin();
   for (int i = 0; i < kills; ++i)
     c.kill_once();
   c.finish();
   CHECK(c.failover_p99_ms() <= 2'000);
   CHECK(c.log.messages().size() > c.kills);
-  std::printf("figure cluster_kills %zu count\n", c.kills);
-  std::printf("figure cluster_acknowledged_messages %zu count\n", c.log.messages().size());
-  std::printf("figure cluster_acknowledged_lost %zu count\n", c.log.lost().size());
-  std::printf("figure cluster_doubled %zu count\n", c.log.doubled().size());
-  std::printf("figure cluster_failover_p99_ms %.0f ms\n", c.failover_p99_ms());
+  const char* of = backend.c_str();
+  std::printf("figure cluster_kills_%s %zu count\n", of, c.kills);
+  std::printf("figure cluster_acknowledged_per_s_%s %.0f 1/s\n", of, c.messages_per_s());
+  std::printf("figure cluster_acknowledged_messages_%s %zu count\n", of, c.log.messages().size());
+  std::printf("figure cluster_acknowledged_lost_%s %zu count\n", of, c.log.lost().size());
+  std::printf("figure cluster_doubled_%s %zu count\n", of, c.log.doubled().size());
+  std::printf("figure cluster_failover_p99_ms_%s %.0f ms\n", of, c.failover_p99_ms());
   std::fflush(stdout);
+}
+
+} // namespace
+
+TEST_CASE("a cluster whose nodes are killed under load keeps what it acknowledged, exactly once") {
+  test::on_each_backend(check_kills);
 }

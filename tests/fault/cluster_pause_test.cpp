@@ -22,14 +22,12 @@ std::int64_t incarnation_of(test::cluster_nodes& nodes, int asked, int of) {
   return row.is_object() ? row["incarnation"].get<std::int64_t>() : 0;
 }
 
-} // namespace
-
-TEST_CASE("a node that stands still for 0.3 s keeps its place") {
+void check_short_pauses(const std::string& backend) {
   auto seed = test::seed_wanted();
   auto pauses = test::runs_wanted(8);
-  MESSAGE("pauses " << pauses << ", TROUPE_SEED=" << seed);
+  MESSAGE(backend << ", pauses " << pauses << ", TROUPE_SEED=" << seed);
   std::mt19937 random{seed};
-  test::cluster_load c{seed, nodes_count};
+  test::cluster_load c{seed, backend, nodes_count};
   c.begin();
   int evictions = 0;
   for (int i = 0; i < pauses; ++i) {
@@ -46,17 +44,17 @@ TEST_CASE("a node that stands still for 0.3 s keeps its place") {
   CHECK(evictions == 0);
   CHECK(c.nodes.wait_settled());
   c.finish();
-  std::printf("figure short_pauses %d count\n", pauses);
-  std::printf("figure short_pause_evictions %d count\n", evictions);
+  std::printf("figure short_pauses_%s %d count\n", backend.c_str(), pauses);
+  std::printf("figure short_pause_evictions_%s %d count\n", backend.c_str(), evictions);
   std::fflush(stdout);
 }
 
-TEST_CASE("a node that stands still for 3 s is replaced, and knows it before it answers anything") {
+void check_long_pauses(const std::string& backend) {
   auto seed = test::seed_wanted();
   auto pauses = test::runs_wanted(2);
-  MESSAGE("pauses " << pauses << ", TROUPE_SEED=" << seed);
+  MESSAGE(backend << ", pauses " << pauses << ", TROUPE_SEED=" << seed);
   std::mt19937 random{seed};
-  test::cluster_load c{seed, nodes_count};
+  test::cluster_load c{seed, backend, nodes_count};
   c.begin();
   double fenced_ms_max = 0;
   int locked_out = 0;
@@ -89,8 +87,18 @@ TEST_CASE("a node that stands still for 3 s is replaced, and knows it before it 
   }
   CHECK(fenced_ms_max <= 1'000);
   c.finish();
-  std::printf("figure long_pauses %d count\n", pauses);
-  std::printf("figure long_pauses_with_lock %d count\n", locked_out);
-  std::printf("figure woken_fenced_max_ms %.0f ms\n", fenced_ms_max);
+  std::printf("figure long_pauses_%s %d count\n", backend.c_str(), pauses);
+  std::printf("figure long_pauses_with_lock_%s %d count\n", backend.c_str(), locked_out);
+  std::printf("figure woken_fenced_max_ms_%s %.0f ms\n", backend.c_str(), fenced_ms_max);
   std::fflush(stdout);
+}
+
+} // namespace
+
+TEST_CASE("a node that stands still for 0.3 s keeps its place") {
+  test::on_each_backend(check_short_pauses);
+}
+
+TEST_CASE("a node that stands still for 3 s is replaced, and knows it before it answers anything") {
+  test::on_each_backend(check_long_pauses);
 }

@@ -9,12 +9,14 @@
 using namespace troupe;
 using namespace std::chrono_literals;
 
-TEST_CASE("a rolling restart under load fails no request") {
+namespace {
+
+void check_restarts(const std::string& backend) {
   constexpr int nodes_count = 3;
   auto seed = test::seed_wanted();
   auto rounds = test::runs_wanted(1);
-  MESSAGE("rounds " << rounds << ", TROUPE_SEED=" << seed);
-  test::cluster_load c{seed, nodes_count};
+  MESSAGE(backend << ", rounds " << rounds << ", TROUPE_SEED=" << seed);
+  test::cluster_load c{seed, backend, nodes_count};
   c.begin();
   for (int round = 0; round < rounds; ++round)
     for (int i = 0; i < nodes_count; ++i) {
@@ -31,7 +33,14 @@ TEST_CASE("a rolling restart under load fails no request") {
   test::tell(retried);
   CHECK(retried.empty());
   c.finish();
-  std::printf("figure rolling_restarts %d count\n", rounds * nodes_count);
-  std::printf("figure rolling_restart_failed_requests %zu count\n", retried.size());
+  std::printf("figure rolling_restarts_%s %d count\n", backend.c_str(), rounds * nodes_count);
+  std::printf("figure rolling_restart_failed_requests_%s %zu count\n", backend.c_str(),
+              retried.size());
   std::fflush(stdout);
+}
+
+} // namespace
+
+TEST_CASE("a rolling restart under load fails no request") {
+  test::on_each_backend(check_restarts);
 }

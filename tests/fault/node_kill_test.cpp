@@ -1,5 +1,6 @@
 // kill -9 of a whole node under load, again and again: nothing that was acknowledged is lost, and
 // nothing is there, or said, twice.
+#include "persistence/soci/sqlite.hpp"
 #include "tests/support/audit.hpp"
 #include "tests/support/chat_load.hpp"
 #include "tests/support/mock_process.hpp"
@@ -36,6 +37,10 @@ std::string copy_of_data(const test::temp_dir& dir) {
   return copy;
 }
 
+persistence::database_factory_ptr database_in(const std::string& folder) {
+  return persistence::make_sqlite_factory(folder + "/troupe.db");
+}
+
 struct campaign {
   explicit campaign(unsigned seed) : random(seed) {
     config = mock.yaml() + "log: {access: false}\nsession: {queue_max: 32}\n";
@@ -65,7 +70,7 @@ struct campaign {
       ++db_check_failures;
       log.odd("troupe db check after kill " + std::to_string(kills) + ": " + findings);
     }
-    test::check_messages(copy, conversations, acknowledged, false, log);
+    test::check_messages(*database_in(copy), conversations, acknowledged, false, log);
   }
 
   double ready_p99_ms() const {
@@ -117,8 +122,8 @@ TEST_CASE("a node killed under load keeps what it acknowledged, exactly once") {
     CHECK(c.node->child().wait(30s) == 0);
     auto data = c.dir.path() + "/data";
     CHECK(test::db_check(c.dir, data) == "");
-    test::check_messages(data, load.conversations(), c.log.messages(), true, c.log);
-    test::check_completions(data, c.log);
+    test::check_messages(*database_in(data), load.conversations(), c.log.messages(), true, c.log);
+    test::check_completions(*database_in(data), c.log);
   }
   test::tell(c.log.lost());
   test::tell(c.log.doubled());

@@ -1,4 +1,5 @@
 // PostgreSQL beside the repositories: what it is asked, what it says, and what it loses.
+#include "config/config.hpp"
 #include "persistence/commands.hpp"
 #include "persistence/migration.hpp"
 #include "persistence/soci/postgresql.hpp"
@@ -8,6 +9,7 @@
 #include "tests/support/turns.hpp"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <chrono>
 #include <filesystem>
@@ -312,6 +314,19 @@ TEST_CASE("a statement that takes too long, or waits too long for rows, is given
   CHECK(held.code == ec::store_unavailable);
   CHECK(says(held, "holds the rows"));
   unit.commit();
+}
+
+TEST_CASE("a node that is cut off keeps no rows as long as a lease, nor its connection for long") {
+  CHECK(postgresql_options{}.idle_limit_ms < config::cluster_section{}.lease_ms);
+  test_database t{"postgresql"};
+  for (auto [name, most] : {std::pair{"idle_in_transaction_session_timeout", "1000"},
+                            {"tcp_user_timeout", "2000"},
+                            {"tcp_keepalives_idle", "1"},
+                            {"tcp_keepalives_interval", "1"}})
+    CHECK_NOTHROW(t.db().schema().execute(fmt::format(
+        "DO $$ BEGIN ASSERT (SELECT setting FROM pg_settings WHERE name = '{}') = '{}'; "
+        "END $$",
+        name, most)));
 }
 
 TEST_CASE("a node that hangs within a transaction does not hold its rows") {

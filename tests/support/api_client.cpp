@@ -4,8 +4,11 @@
 
 #include <httplib.h>
 
+#include <algorithm>
+
 namespace troupe::test {
 
+using namespace std::chrono_literals;
 using nlohmann::json;
 
 std::string api_answer::code() const {
@@ -23,11 +26,12 @@ std::int64_t api_event::seq() const {
 }
 
 struct api_client::impl {
-  impl(const std::string& host, int port, const std::string& key) : http(host, port) {
+  impl(const std::string& host, int port, const std::string& key, std::chrono::milliseconds limit) :
+      http(host, port) {
     http.set_keep_alive(true);
     http.set_tcp_nodelay(true);
-    http.set_connection_timeout(5);
-    http.set_read_timeout(30);
+    http.set_connection_timeout(std::min<std::chrono::milliseconds>(limit, 5s));
+    http.set_read_timeout(limit);
     http.set_bearer_token_auth(key);
   }
 
@@ -65,8 +69,9 @@ struct api_client::impl {
   httplib::Client http;
 };
 
-api_client::api_client(const std::string& host, int port, const std::string& key) :
-    impl_(std::make_unique<impl>(host, port, key)) {}
+api_client::api_client(const std::string& host, int port, const std::string& key,
+                       std::chrono::milliseconds limit) :
+    impl_(std::make_unique<impl>(host, port, key, limit)) {}
 
 api_client::~api_client() = default;
 

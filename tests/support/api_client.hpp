@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -33,11 +34,12 @@ struct api_event {
   std::int64_t seq() const; // -1: no id
 };
 
-/// Blocking; one request at a time; keeps its connection. Limits are 30 s a read.
+/// Blocking; one request at a time; keeps its connection.
 class api_client {
 public:
-  /// `key`: an API key or the node's token.
-  api_client(const std::string& host, int port, const std::string& key);
+  /// `key`: an API key or the node's token; `limit` of a read, and at most 5 s of connecting.
+  api_client(const std::string& host, int port, const std::string& key,
+             std::chrono::milliseconds limit = std::chrono::seconds{30});
   ~api_client();
   api_client(const api_client&) = delete;
   api_client& operator=(const api_client&) = delete;

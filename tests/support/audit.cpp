@@ -1,7 +1,5 @@
 #include "tests/support/audit.hpp"
 
-#include "persistence/soci/sqlite.hpp"
-
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -71,17 +69,25 @@ ledger_count count_ledger(persistence::database& db) {
   return out;
 }
 
+/// The turn of an acknowledged message, if both are there as they should be.
+std::optional<v1::Turn> find_kept(persistence::database& db, const acknowledged_message& m,
+                                  load_log& log) {
+  auto turn = db.turns().find(m.turn_id);
+  auto message = db.messages().find(m.message_id);
+  if (turn && message && message->conversation_id() == m.conversation_id
+      && message->parts_size() == 1 && message->parts(0).text().text() == m.text
+      && turn->message_id() == m.message_id)
+    return turn;
+  log.lost(m.text + " (turn " + m.turn_id + ") was acknowledged and is not in the database");
+  return std::nullopt;
+}
+
 void check_turn(persistence::database& db, const acknowledged_message& m,
                 const conversation_count& counted, ledger_count& ledger, bool at_the_end,
                 load_log& log) {
-  auto turn = db.turns().find(m.turn_id);
-  auto message = db.messages().find(m.message_id);
-  if (!turn || !message || message->conversation_id() != m.conversation_id
-      || message->parts_size() != 1 || message->parts(0).text().text() != m.text
-      || turn->message_id() != m.message_id) {
-    log.lost(m.text + " (turn " + m.turn_id + ") was acknowledged and is not in the database");
+  auto turn = find_kept(db, m, log);
+  if (!turn)
     return;
-  }
   auto found = counted.replies.find(m.turn_id);
   auto replies = found == counted.replies.end() ? 0 : found->second;
   auto lines = ledger.of_turns.contains(m.turn_id) ? ledger.of_turns[m.turn_id] : 0;
@@ -124,10 +130,11 @@ std::string db_check(const temp_dir& dir, const std::string& folder) {
                      : "exit " + std::to_string(status.value_or(-1)) + ": " + read_file(log);
 }
 
-void check_messages(const std::string& folder, const std::vector<std::string>& conversations,
+void check_messages(persistence::database_factory& database,
+                    const std::vector<std::string>& conversations,
                     const std::vector<acknowledged_message>& acknowledged, bool at_the_end,
                     load_log& log) {
-  auto db = persistence::open_sqlite(folder + "/troupe.db", persistence::access::write);
+  auto db = database.open(persistence::access::write);
   persistence::unit_of_work snapshot{*db, persistence::access::read}; // nodes may go on writing
   std::map<std::string, conversation_count> counted;
   for (const auto& id : conversations) {
@@ -144,8 +151,16 @@ void check_messages(const std::string& folder, const std::vector<std::string>& c
     check_turn(*db, m, counted[m.conversation_id], ledger, at_the_end, log);
 }
 
-void check_completions(const std::string& folder, load_log& log) {
-  auto db = persistence::open_sqlite(folder + "/troupe.db", persistence::access::write);
+void check_kept(persistence::database_factory& database,
+                std::span<const acknowledged_message> acknowledged, load_log& log) {
+  auto db = database.open(persistence::access::write);
+  persistence::unit_of_work snapshot{*db, persistence::access::read};
+  for (const auto& m : acknowledged)
+    find_kept(*db, m, log);
+}
+
+void check_completions(persistence::database_factory& database, load_log& log) {
+  auto db = database.open(persistence::access::write);
   auto ledger = count_ledger(*db);
   for (const auto& request_id : log.completions())
     if (!ledger.of_requests.contains(request_id))

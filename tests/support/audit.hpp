@@ -1,9 +1,11 @@
 // What clients were promised against what the database holds, for tests that kill nodes.
 #pragma once
 
+#include "persistence/database.hpp"
 #include "tests/support/chat_load.hpp"
 #include "tests/support/process.hpp"
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,13 +20,17 @@ unsigned seed_wanted();
 /// it found something.
 std::string db_check(const temp_dir& dir, const std::string& folder);
 
-/// Every message acknowledged by now against the database in `folder`: what is missing or doubled
-/// goes to the log. `at_the_end`: every turn must have ended.
-void check_messages(const std::string& folder, const std::vector<std::string>& conversations,
+/// Every message acknowledged by now against the database: what is missing or doubled goes to the
+/// log. `at_the_end`: every turn must have ended.
+void check_messages(persistence::database_factory& database,
+                    const std::vector<std::string>& conversations,
                     const std::vector<acknowledged_message>& acknowledged, bool at_the_end,
                     load_log& log);
+/// These messages are in the database; cheaper than `check_messages`, for those of a moment ago.
+void check_kept(persistence::database_factory& database,
+                std::span<const acknowledged_message> acknowledged, load_log& log);
 /// Every completion that the clients are sure of has its line in the ledger.
-void check_completions(const std::string& folder, load_log& log);
+void check_completions(persistence::database_factory& database, load_log& log);
 
 /// Shows the first of them in the test's output.
 void tell(const std::vector<std::string>& lines);

@@ -16,9 +16,14 @@ empty_database::empty_database(const std::string& backend) : backend_(backend) {
   url_ = backend == "sqlite" ? dir_.path() + "/troupe.db" : postgres().fresh();
 }
 
+empty_database::empty_database(postgres_server& server) :
+    backend_("postgresql"), url_(server.fresh()) {}
+
 persistence::database_factory_ptr empty_database::connect() const {
-  return backend_ == "sqlite" ? persistence::make_sqlite_factory(url_)
-                              : persistence::make_postgresql_factory(url_);
+  if (backend_ == "sqlite")
+    return persistence::make_sqlite_factory(url_);
+  // A busy machine may take longer to let us in than a node waits.
+  return persistence::make_postgresql_factory(url_ + "&connect_timeout=30");
 }
 
 test_database::test_database(const std::string& backend) :

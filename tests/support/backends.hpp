@@ -9,10 +9,14 @@
 
 namespace troupe::test {
 
+class postgres_server;
+
 /// A place for a new database of one backend ("sqlite" or "postgresql"), without a schema yet.
 class empty_database {
 public:
   explicit empty_database(const std::string& backend);
+  /// On a server of the test's own; it must outlive this.
+  explicit empty_database(postgres_server& server);
 
   /// Another factory of it, as another node has one.
   persistence::database_factory_ptr connect() const;

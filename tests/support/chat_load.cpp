@@ -380,7 +380,8 @@ class completion_client : client {
 public:
   using client::client;
 
-  void run(const std::string& model) {
+  void run(const std::string& model, int per_s) {
+    auto apart = per_s > 0 ? steady::duration{1s} / per_s : steady::duration{};
     json request{{"model", model},
                  {"max_tokens", 4},
                  {"messages", {{{"role", "user"}, {"content", "one two three"}}}}};
@@ -388,6 +389,7 @@ public:
       auto* http = connect(steady::now() + patience);
       if (http == nullptr)
         return;
+      auto next = steady::now() + apart;
       auto generation = this->generation();
       auto answer = http->post("/v1/chat/completions", request);
       if (answer.status == 200)
@@ -398,6 +400,7 @@ public:
         log_.retried("/v1: status " + std::to_string(answer.status) + " " + answer.body.dump());
         std::this_thread::sleep_for(between_tries);
       }
+      std::this_thread::sleep_until(next);
     }
   }
 
@@ -442,7 +445,7 @@ chat_load::chat_load(node_place& node, load_log& log, chat_load_options options)
   for (int i = 0; i < options_.completion_clients; ++i)
     threads_.emplace_back([this] {
       completion_client one{node_, log_, finishing_};
-      one.run(options_.model);
+      one.run(options_.model, options_.completions_per_s);
     });
 }
 

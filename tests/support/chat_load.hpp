@@ -110,6 +110,7 @@ struct chat_load_options {
   int conversations = 6;
   int clients_each = 2;       // of a conversation
   int completion_clients = 2; // of /v1/chat/completions
+  int completions_per_s = 0;  // of one such client at most; 0: as many as are answered
   std::string model;          // empty: the node's default
 };
 

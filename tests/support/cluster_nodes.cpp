@@ -1,5 +1,10 @@
 #include "tests/support/cluster_nodes.hpp"
 
+#include "cluster/link/certificates.hpp"
+#include "messages/error.hpp"
+#include "tests/support/network_hosts.hpp"
+
+#include <fmt/format.h>
 #include <httplib.h>
 
 #include <algorithm>
@@ -31,13 +36,30 @@ bool wait_until(std::chrono::milliseconds limit, const std::function<bool()>& do
   return true;
 }
 
-cluster_nodes::cluster_nodes(int count, std::string config, std::string store) :
-    config_(std::move(config)) {
-  config_ += store.empty() ? "store: {url: \"" + shared_.path() + "/troupe.db\"}\n" : store;
+cluster_nodes::cluster_nodes(int count, std::string config, const std::string& backend,
+                             std::string cluster) :
+    place_(backend), config_(std::move(config)), cluster_(std::move(cluster)) {
+  begin(count);
+}
+
+cluster_nodes::cluster_nodes(int count, std::string config, const network_hosts& hosts,
+                             postgres_server& server) :
+    place_(server), config_(std::move(config)), hosts_(&hosts) {
+  if (auto failed = link::make_authority({certificates_.path() + "/ca"}))
+    throw std::runtime_error(describe(failed));
+  for (int i = 0; i < count; ++i)
+    if (auto failed =
+            link::issue_certificate({certificates_.path() + "/ca", name(i), {hosts.address(i)}}))
+      throw std::runtime_error(describe(failed));
+  begin(count);
+}
+
+void cluster_nodes::begin(int count) {
+  config_ += "store: {backend: " + place_.backend() + ", url: \"" + place_.url() + "\"}\n";
   members_.resize(static_cast<std::size_t>(count));
   for (int i = 0; i < count; ++i)
     start(i);
-  if (!wait_settled(30s))
+  if (!wait_settled(60s))
     throw std::runtime_error("the nodes did not form a cluster: "
                              + ops(0, "/ops/v1/cluster").dump(2));
 }
@@ -54,10 +76,28 @@ void cluster_nodes::start(int i, const std::string& more) {
   auto& m = members_.at(static_cast<std::size_t>(i));
   if (!m.dir)
     m.dir = std::make_unique<temp_dir>();
-  m.node.emplace(*m.dir,
-                 config_ + "cluster: {listen: \"127.0.0.1:0\"" + more + "}\nnode: {name: " + name(i)
-                     + "}\n",
-                 60s);
+  auto config = config_ + "node: {name: " + name(i) + "}\n" + links_yaml(i, cluster_ + more);
+  m.node.emplace(*m.dir, config, 60s,
+                 hosts_ == nullptr ? std::vector<std::string>{} : hosts_->prefix(i));
+}
+
+std::string cluster_nodes::links_yaml(int i, const std::string& more) {
+  if (hosts_ == nullptr)
+    return "cluster: {"
+           + std::string{more.find("listen:") == more.npos ? "listen: \"127.0.0.1:0\"" : ""} + more
+           + "}\n";
+  auto address = hosts_->address(i);
+  auto files = certificates_.path() + "/ca/";
+  return fmt::format(
+      "cluster: {{listen: \"{}:7400\", ca: {}ca.crt, certificate: {}{}.crt, key: "
+      "{}{}.key{}}}\ngateway: {{listen: \"{}:8080\"}}\nops: {{listen: \"{}:9400\"}}\n",
+      address, files, files, name(i), files, name(i), more, address, address);
+}
+
+int cluster_nodes::add(const std::string& more) {
+  members_.emplace_back();
+  start(count() - 1, more);
+  return count() - 1;
 }
 
 void cluster_nodes::kill(int i) {

@@ -1,6 +1,8 @@
-// Several nodes of one cluster for tests, each a process of its own on one machine.
+// Several nodes of one cluster for tests, each a process of its own, on this machine or on a host
+// of tests/support/network_hosts.hpp each.
 #pragma once
 
+#include "tests/support/backends.hpp"
 #include "tests/support/process.hpp"
 
 #include <nlohmann/json.hpp>
@@ -15,16 +17,26 @@
 
 namespace troupe::test {
 
+class network_hosts;
+class postgres_server;
+
 /// Nodes a, b, c... that share a database.
 class cluster_nodes {
 public:
-  /// `config` is YAML that all have; `store` its section for the database, empty: one SQLite file.
-  /// Waits until every shard has an owner and every link is up. Throws if that takes long.
-  cluster_nodes(int count, std::string config, std::string store = {});
+  /// `config` is YAML that all have, `backend` that of their database, `cluster` more of the
+  /// section of this name (", key: value"). Waits until every shard has an owner and every link is
+  /// up. Throws if that takes long.
+  cluster_nodes(int count, std::string config, const std::string& backend = "sqlite",
+                std::string cluster = {});
+  /// Node i on host i, linked by mutual TLS, and their database on `server`; both outlive this.
+  cluster_nodes(int count, std::string config, const network_hosts& hosts, postgres_server& server);
   ~cluster_nodes();
   cluster_nodes(const cluster_nodes&) = delete;
   cluster_nodes& operator=(const cluster_nodes&) = delete;
 
+  /// Starts one more, with more YAML of its section `cluster` (", key: value") if wanted; its
+  /// number.
+  int add(const std::string& more = {});
   int count() const { return static_cast<int>(members_.size()); }
   static std::string name(int i) { return {static_cast<char>('a' + i)}; }
   bool up(int i) const { return members_[static_cast<std::size_t>(i)].node.has_value(); }
@@ -53,18 +65,23 @@ public:
   /// Waits for that at every node that is up; false when it took longer.
   bool wait_settled(std::chrono::milliseconds limit = std::chrono::seconds{20});
 
-  /// The folder with the database, where it is SQLite.
-  const std::string& database_folder() const { return shared_.path(); }
-  const temp_dir& shared() const { return shared_; }
+  /// The database all of them share.
+  const empty_database& place() const { return place_; }
 
 private:
+  void begin(int count);
+  std::string links_yaml(int i, const std::string& more);
+
   struct member {
     std::unique_ptr<temp_dir> dir;
     std::optional<troupe_node> node;
   };
 
-  temp_dir shared_;
+  empty_database place_;
   std::string config_;
+  std::string cluster_;
+  const network_hosts* hosts_ = nullptr; // null: all on this machine
+  temp_dir certificates_;                // of the cluster's own authority, over hosts
   std::vector<member> members_;
 };
 

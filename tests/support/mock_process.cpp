@@ -9,8 +9,9 @@ namespace troupe::test {
 
 namespace {
 
-std::vector<std::string> command_of(const std::vector<std::string>& options) {
-  std::vector<std::string> command{troupe_binary(), "mock-upstream", "--listen", "127.0.0.1:0"};
+std::vector<std::string> command_of(const std::vector<std::string>& options,
+                                    const std::string& address) {
+  std::vector<std::string> command{troupe_binary(), "mock-upstream", "--listen", address + ":0"};
   command.insert(command.end(), options.begin(), options.end());
   return command;
 }
@@ -27,8 +28,9 @@ std::string url_in(const std::string& log_file) {
 
 } // namespace
 
-mock_process::mock_process(const temp_dir& dir, const std::vector<std::string>& options) :
-    log_file_(dir.path() + "/mock.log"), child_(command_of(options), {}, log_file_) {
+mock_process::mock_process(const temp_dir& dir, const std::vector<std::string>& options,
+                           const std::string& address) :
+    log_file_(dir.path() + "/mock.log"), child_(command_of(options, address), {}, log_file_) {
   auto until = std::chrono::steady_clock::now() + std::chrono::seconds{20};
   while ((url_ = url_in(log_file_)).empty()) {
     if (!child_.running() || std::chrono::steady_clock::now() > until)

@@ -7,7 +7,9 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <stdexcept>
@@ -42,19 +44,39 @@ void run_to_end(std::vector<std::string> command, const std::string& log) {
                              + text_of(log));
 }
 
-/// The first value of the answer; empty if there is none.
-std::string ask(const std::string& url, const std::string& sql) {
+using text_rows = std::vector<std::vector<std::string>>;
+
+text_rows ask(const std::string& url, const std::string& sql) {
   std::unique_ptr<PGconn, decltype(&PQfinish)> to{PQconnectdb(url.c_str()), &PQfinish};
   std::unique_ptr<PGresult, decltype(&PQclear)> result{PQexec(to.get(), sql.c_str()), &PQclear};
   auto status = PQresultStatus(result.get());
   if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
     throw std::runtime_error(sql + ": " + PQerrorMessage(to.get()));
-  return PQntuples(result.get()) == 0 ? std::string{} : PQgetvalue(result.get(), 0, 0);
+  text_rows out(static_cast<std::size_t>(PQntuples(result.get())));
+  for (std::size_t i = 0; i < out.size(); ++i)
+    for (int k = 0; k < PQnfields(result.get()); ++k)
+      out[i].emplace_back(PQgetvalue(result.get(), static_cast<int>(i), k));
+  return out;
+}
+
+/// The processes that work in this folder: each of a server's does.
+std::vector<pid_t> processes_in(const std::filesystem::path& folder) {
+  std::vector<pid_t> out;
+  for (const auto& entry : std::filesystem::directory_iterator{"/proc"}) {
+    auto name = entry.path().filename().string();
+    pid_t pid = 0;
+    if (std::from_chars(name.data(), name.data() + name.size(), pid).ec != std::errc{})
+      continue;
+    std::error_code gone; // it ended meanwhile, or is not ours
+    if (std::filesystem::read_symlink(entry.path() / "cwd", gone) == folder && !gone)
+      out.push_back(pid);
+  }
+  return out;
 }
 
 } // namespace
 
-postgres_server::postgres_server() {
+postgres_server::postgres_server(postgres_place place) : place_(std::move(place)) {
   if (::getuid() == 0) {
     const auto* user = ::getpwnam("postgres");
     if (user == nullptr || ::chown(dir_.path().c_str(), user->pw_uid, user->pw_gid) != 0)
@@ -65,6 +87,8 @@ postgres_server::postgres_server() {
               "--pwfile", password, "--auth", "scram-sha-256", "-E", "UTF8", "--locale", "C.UTF-8",
               "--locale-provider", "icu", "--icu-locale", "en-US"},
              dir_.path() + "/initdb.log");
+  std::ofstream{dir_.path() + "/data/pg_hba.conf", std::ios::app}
+      << "host all all samenet scram-sha-256\n";
   start();
 }
 
@@ -85,12 +109,14 @@ void postgres_server::start() {
 bool postgres_server::try_start() {
   if (port_ == 0)
     port_ = free_port();
-  child_.emplace(
+  auto command = place_.prefix;
+  auto server =
       guarded({programs + "postgres", "-D", dir_.path() + "/data", "-p", std::to_string(port_),
-               "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c",
+               "-c", "listen_addresses=" + place_.address, "-c", "unix_socket_directories=", "-c",
                "fsync=on", "-c", "shared_buffers=32MB", "-c", "recovery_init_sync_method=syncfs",
-               "-c", "max_connections=40", "-c", "deadlock_timeout=200ms"}),
-      std::map<std::string, std::string>{}, dir_.path() + "/log");
+               "-c", "max_connections=40", "-c", "deadlock_timeout=200ms"});
+  command.insert(command.end(), server.begin(), server.end());
+  child_.emplace(command, std::map<std::string, std::string>{}, dir_.path() + "/log");
   auto answers = [&] { return PQping(url().c_str()) == PQPING_OK; };
   bool ended = false;
   bool ready = eventually(
@@ -108,14 +134,19 @@ bool postgres_server::try_start() {
 
 std::string postgres_server::url(const std::string& rest, const std::string& user,
                                  const std::string& password, const std::string& database) const {
-  return fmt::format("postgresql://{}:{}@127.0.0.1:{}/{}{}{}", user, password, port_, database,
-                     rest.empty() ? "" : "?", rest);
+  return fmt::format("postgresql://{}:{}@{}:{}/{}{}{}", user, password, place_.address, port_,
+                     database, rest.empty() ? "" : "?", rest);
 }
 
 void postgres_server::run(const std::string& sql) const { ask(url(), sql); }
 
+std::vector<std::vector<std::string>> postgres_server::rows(const std::string& sql,
+                                                            const std::string& url) const {
+  return ask(url, sql);
+}
+
 int postgres_server::waiting() const {
-  return std::stoi(ask(url(), "SELECT COUNT(*) FROM pg_locks WHERE NOT granted"));
+  return std::stoi(ask(url(), "SELECT COUNT(*) FROM pg_locks WHERE NOT granted")[0][0]);
 }
 
 std::string postgres_server::fresh() {
@@ -124,7 +155,21 @@ std::string postgres_server::fresh() {
   return url("options=-csearch_path%3D" + schema);
 }
 
-void postgres_server::kill() { child_->kill(); }
+// Those that serve a connection would go on for a moment, and take another command.
+void postgres_server::kill() {
+  auto folder = std::filesystem::canonical(dir_.path() + "/data");
+  child_->kill();
+  bool all = eventually(
+      [&] {
+        auto left = processes_in(folder);
+        for (auto pid : left)
+          ::kill(pid, SIGKILL);
+        return left.empty();
+      },
+      10s);
+  if (!all)
+    throw std::runtime_error("PostgreSQL's processes cannot be killed");
+}
 
 postgres_server& postgres() {
   static postgres_server one;

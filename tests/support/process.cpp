@@ -65,10 +65,11 @@ private:
   std::string path_;
 };
 
-process start_node(const temp_dir& dir, const std::string& config, const std::string& log_file) {
+process start_node(const temp_dir& dir, const std::string& config, const std::string& log_file,
+                   std::vector<std::string> command) {
   auto file = dir.write("troupe.yaml", config);
-  std::vector<std::string> command{
-      troupe_binary(), "serve", "--config", file, "--set", "node.data_dir=" + dir.path() + "/data"};
+  command.insert(command.end(), {troupe_binary(), "serve", "--config", file, "--set",
+                                 "node.data_dir=" + dir.path() + "/data"});
   for (auto [section, key] : {std::pair{"gateway:", "gateway.listen=127.0.0.1:0"},
                               std::pair{"ops:", "ops.listen=127.0.0.1:0"}}) {
     if (config.find(section) == std::string::npos) {
@@ -164,10 +165,11 @@ std::optional<int> process::wait(std::chrono::milliseconds limit) {
 }
 
 troupe_node::troupe_node(const temp_dir& dir, const std::string& config,
-                         std::chrono::milliseconds ready_limit) :
+                         std::chrono::milliseconds ready_limit,
+                         const std::vector<std::string>& prefix) :
     log_file_(dir.path() + "/node.log"), child_([&] {
       ready_socket socket{dir.path() + "/ready"};
-      auto child = start_node(dir, config, log_file_);
+      auto child = start_node(dir, config, log_file_, prefix);
       if (!socket.wait_ready(child, ready_limit))
         throw std::runtime_error("the node did not get ready; its log:\n" + read_file(log_file_));
       return child;

@@ -53,10 +53,11 @@ private:
 /// One `troupe serve` of the build under test ($TROUPE_BINARY).
 class troupe_node {
 public:
-  /// `config` is YAML; the ports are chosen by the system unless it names them. Waits until it is
-  /// ready; throws with the end of its log if it is not.
+  /// `config` is YAML; the ports are chosen by the system unless it names them. `prefix` goes
+  /// before the command. Waits until it is ready; throws with the end of its log if it is not.
   troupe_node(const temp_dir& dir, const std::string& config,
-              std::chrono::milliseconds ready_limit = std::chrono::seconds{20});
+              std::chrono::milliseconds ready_limit = std::chrono::seconds{20},
+              const std::vector<std::string>& prefix = {});
 
   process& child() { return child_; }
   const std::string& url() const { return url_; }
