@@ -24,9 +24,22 @@ inline void put(v1::RemoteAnswer& to, const v1::TurnAccepted& x) { *to.mutable_a
 inline void put(v1::RemoteAnswer& to, const v1::Turn& x) { *to.mutable_turn() = x; }
 inline void put(v1::RemoteAnswer& to, const v1::Conversation& x) { *to.mutable_conversation() = x; }
 
-inline void get(const v1::RemoteAnswer& from, v1::Done& x) { x = from.done(); }
-inline void get(const v1::RemoteAnswer& from, v1::TurnAccepted& x) { x = from.accepted(); }
-inline void get(const v1::RemoteAnswer& from, v1::Turn& x) { x = from.turn(); }
-inline void get(const v1::RemoteAnswer& from, v1::Conversation& x) { x = from.conversation(); }
+/// False: the answer is something else, of a version that this one does not understand.
+inline bool get(const v1::RemoteAnswer& from, v1::Done& x) {
+  x = from.done();
+  return from.has_done();
+}
+inline bool get(const v1::RemoteAnswer& from, v1::TurnAccepted& x) {
+  x = from.accepted();
+  return from.has_accepted();
+}
+inline bool get(const v1::RemoteAnswer& from, v1::Turn& x) {
+  x = from.turn();
+  return from.has_turn();
+}
+inline bool get(const v1::RemoteAnswer& from, v1::Conversation& x) {
+  x = from.conversation();
+  return from.has_conversation();
+}
 
 } // namespace troupe

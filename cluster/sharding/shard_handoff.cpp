@@ -6,6 +6,7 @@
 #include <caf/send.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace troupe {
 
@@ -15,17 +16,30 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds move_period{20}; // while shards move, or requests wait
 
+void add_handing(v1::HandOverShards& to, const shard_change& change) {
+  auto& shards = *to.mutable_shards();
+  auto waits = std::find_if(shards.begin(), shards.end(),
+                            [&](const auto& one) { return one.shard() == change.shard; });
+  auto& one = waits == shards.end() ? *to.add_shards() : *waits;
+  one.set_shard(change.shard);
+  one.set_epoch(change.epoch);
+  one.set_owner(change.target);
+  one.set_incarnation(change.target_incarnation);
+}
+
 } // namespace
 
 void shard_region_state::view(const ClusterView& news) {
   asked_for_news_ = false;
   if (news->nodes().empty()) {
     view_ = {};
+    handing_.Clear();
     act(holder_.fence());
     return;
   }
   if (view_->version() > news->version())
     return;
+  apart_us(); // it joined again, perhaps
   view_ = news;
   std::int64_t incarnation = 0;
   for (const auto& node : news->nodes())
@@ -48,7 +62,6 @@ void shard_region_state::peer_lost(const PeerLost& peer) {
 
 void shard_region_state::act(const std::vector<shard_change>& changes) {
   using kind = shard_change::kind;
-  std::vector<shard_change> handing;
   for (const auto& change : changes) {
     switch (change.what) {
       case kind::open:
@@ -65,7 +78,7 @@ void shard_region_state::act(const std::vector<shard_change>& changes) {
         freeze(change);
         break;
       case kind::hand:
-        handing.push_back(change);
+        add_handing(handing_, change);
         break;
       case kind::close:
         options_.probe->lost.fetch_add(1, std::memory_order_relaxed);
@@ -78,8 +91,7 @@ void shard_region_state::act(const std::vector<shard_change>& changes) {
         break;
     }
   }
-  if (!handing.empty())
-    hand_over(handing);
+  hand_over();
   count();
   if (holder_.moving() > 0)
     arm();
@@ -118,25 +130,29 @@ void shard_region_state::freeze(const shard_change& change) {
       .then([emptied](const Done&) { emptied(); }, [emptied](const caf::error&) { emptied(); });
 }
 
-void shard_region_state::hand_over(const std::vector<shard_change>& changes) {
-  v1::HandOverShards command;
-  for (const auto& change : changes) {
-    auto& one = *command.add_shards();
-    one.set_shard(change.shard);
-    one.set_epoch(change.epoch);
-    one.set_owner(change.target);
-    one.set_incarnation(change.target_incarnation);
-  }
-  HandOverShards message{std::move(command)};
+// One command at a time: shards are emptied one by one, and each command reads and writes the
+// tables as a whole. What comes meanwhile goes with the next one.
+void shard_region_state::hand_over() {
+  if (handing_asked_ || handing_.shards_size() == 0)
+    return;
+  handing_asked_ = true;
+  HandOverShards message{std::exchange(handing_, {})};
   limited(options_.alarms, self_, options_.membership, milliseconds{5'000}, message)
-      .then([this](const ClusterView& now) { view(now); },
-            [this, message](const caf::error& err) {
-              log_warn("handoff_failed",
-                       {{"shards", message->shards_size()}, {"error", describe(err)}});
-              for (const auto& one : message->shards())
-                holder_.hand_failed(one.shard());
-              arm();
-            });
+      .then(
+          [this](const ClusterView& now) {
+            handing_asked_ = false;
+            view(now);
+            hand_over();
+          },
+          [this, message](const caf::error& err) {
+            handing_asked_ = false;
+            log_warn("handoff_failed",
+                     {{"shards", message->shards_size()}, {"error", describe(err)}});
+            for (const auto& one : message->shards())
+              holder_.hand_failed(one.shard());
+            arm();
+            hand_over();
+          });
 }
 
 // A shard in which nothing runs can go without anybody noticing.

@@ -6,6 +6,7 @@
 
 #include <caf/sec.hpp>
 #include <caf/send.hpp>
+#include <fmt/format.h>
 
 #include <algorithm>
 
@@ -76,6 +77,28 @@ bool shard_region_state::others_up() const {
   });
 }
 
+// Whether a node of the cluster has the role `session`: one that is up, or any that ever was.
+bool shard_region_state::any_takes_shards(bool up) const {
+  return std::any_of(view_->nodes().begin(), view_->nodes().end(), [&](const v1::Node& x) {
+    return (!up || x.state() == v1::NODE_STATE_UP)
+           && std::find(x.roles().begin(), x.roles().end(), "session") != x.roles().end();
+  });
+}
+
+// How long this node has been without a lease.
+std::int64_t shard_region_state::apart_us() {
+  auto now_us = options_.boot_clock();
+  if (options_.lease->holds(now_us)) {
+    apart_since_us_ = 0;
+    return 0;
+  }
+  if (auto ended_us = options_.lease->until_us(); ended_us != 0)
+    apart_since_us_ = ended_us;
+  else if (apart_since_us_ == 0)
+    apart_since_us_ = now_us;
+  return now_us - apart_since_us_;
+}
+
 shard_region_state::time_point shard_region_state::deadline_of(const v1::Context& context) const {
   microseconds limit = milliseconds{options_.route_limit_ms};
   if (context.deadline_us() != 0)
@@ -102,8 +125,11 @@ caf::result<Answer> shard_region_state::route(const std::string& conversation_id
   auto promise = answer.promise();
   x->give = [answer](const v1::RemoteAnswer& remote) {
     typename Answer::proto_type got;
-    get(remote, got);
-    answer.give(Answer{std::move(got)});
+    if (get(remote, got))
+      answer.give(Answer{std::move(got)});
+    else
+      answer.fail(make_error(ec::unsupported, "the conversation's node answered something that "
+                                              "this one does not know: upgrade the older one"));
   };
   x->fail = [answer](caf::error err) { answer.fail(std::move(err)); };
   // The request holds what asks for it: not itself.
@@ -153,6 +179,7 @@ void shard_region_state::unsubscribe(const UnsubscribeTurn& query, const turn_si
 
 void shard_region_state::try_route(const routed_ptr& x) {
   if (const auto* here = serving(x->shard)) {
+    apart_since_us_ = 0;
     x->epoch = holder_.epoch(x->shard);
     ++x->tries;
     x->ask_here(*here);
@@ -212,11 +239,28 @@ void shard_region_state::failed(const routed_ptr& x, const caf::error& err) {
   wait(x);
 }
 
+// A node that is started anew is waited for; that one comes which never was is not likely.
 void shard_region_state::wait(const routed_ptr& x) {
-  if (self_->clock().now() >= x->deadline) {
+  bool late = self_->clock().now() >= x->deadline;
+  if (view_->nodes_size() > 0 && !any_takes_shards(late)) {
+    x->fail(make_error(ec::overloaded,
+                       "no node of this cluster takes conversations: start one with the role "
+                       "session, such as `troupe serve --roles gateway,session`"));
+    return;
+  }
+  if (late) {
     x->fail(make_error(ec::deadline_exceeded,
                        "the node that has this conversation could not be reached in time; try "
                        "again"));
+    return;
+  }
+  // Who asks can reach another node, which this one cannot.
+  if (apart_us() >= options_.apart_limit_ms * 1'000) {
+    x->fail(
+        make_error(ec::store_unavailable,
+                   fmt::format("this node cannot renew its lease at the database and answers "
+                               "for no conversation: {}; ask another node, or try again",
+                               x->tries == 0 ? "nothing was done" : "this may have been done")));
     return;
   }
   if (waiting_.size() >= options_.waiting_max) {

@@ -52,6 +52,7 @@ struct shard_region_options {
   shard_holder_options holder;
   std::int64_t route_limit_ms = 15'000; // a request without a deadline looks for its owner so long
   std::int64_t drain_limit_ms = 2'000;  // of a frozen shard's turns
+  std::int64_t apart_limit_ms = 300;    // without a lease, until requests are refused
   std::size_t waiting_max = 10'000;     // requests that look for their owner
   std::shared_ptr<troupe::alarms> alarms; // empty: made
   std::shared_ptr<shard_probe> probe = std::make_shared<shard_probe>();
@@ -122,13 +123,15 @@ private:
   time_point deadline_of(const v1::Context& context) const;
   const v1::Shard* shard_row(int shard) const;
   bool others_up() const;
+  bool any_takes_shards(bool up) const;
+  std::int64_t apart_us();
 
   // shard_handoff.cpp: shards that come and go.
   void act(const std::vector<shard_change>& changes);
   void open(const shard_change& change);
   void freeze(const shard_change& change);
   void close(int shard);
-  void hand_over(const std::vector<shard_change>& changes);
+  void hand_over();
   void look_at_leaving();
   void look_again();
   void arm();
@@ -138,11 +141,14 @@ private:
   shard_region_options options_;
   shard_holder holder_{{}};
   std::array<session_region_actor, shard_count> regions_;
-  std::vector<int> leaving_; // shards asked whether something runs in them
+  std::vector<int> leaving_;   // shards asked whether something runs in them
+  v1::HandOverShards handing_; // those that wait for the ones before them
   std::map<std::string, peer, std::less<>> peers_;
   ClusterView view_;
   std::deque<routed_ptr> waiting_;
+  std::int64_t apart_since_us_ = 0; // without a lease; 0: it holds, as far as was looked
   bool armed_ = false;
+  bool handing_asked_ = false;
   bool asked_for_news_ = false;
 };
 

@@ -52,6 +52,8 @@ void simulated_node::start(bool new_identity) {
   region_view_.Clear();
   slots_.assign(static_cast<std::size_t>(cluster_.shards), {});
   leaving_.clear();
+  handing_.clear();
+  handing_asked_ = false;
   join();
 }
 
@@ -246,6 +248,7 @@ void simulated_node::publish() {
       published_version_ = -1;
       region_hears([this] {
         region_view_.Clear();
+        handing_.clear();
         act(holder_->fence());
       });
     }
@@ -328,13 +331,17 @@ void simulated_node::renew(v1::RenewLease command) {
       });
 }
 
-void simulated_node::hand_over(const std::vector<shard_change>& changes) {
+void simulated_node::hand_over() {
+  if (handing_asked_ || handing_.empty())
+    return;
+  handing_asked_ = true;
+  auto changes = std::exchange(handing_, {});
   v1::HandOverShards command;
   command.set_name(name_);
   command.set_incarnation(self_->incarnation());
-  for (const auto& change : changes) {
+  for (const auto& [shard, change] : changes) {
     auto& one = *command.add_shards();
-    one.set_shard(change.shard);
+    one.set_shard(shard);
     one.set_epoch(change.epoch);
     one.set_owner(change.target);
     one.set_incarnation(change.target_incarnation);
@@ -343,11 +350,19 @@ void simulated_node::hand_over(const std::vector<shard_change>& changes) {
       std::move(command), persistence::hand_over_shards,
       [this](const v1::ClusterView& view) {
         learned(view);
-        region_hears([this, view] { region_view(view); });
+        region_hears([this, view] {
+          handing_asked_ = false;
+          region_view(view);
+          hand_over();
+        });
       },
       [this, changes](ec) {
-        for (const auto& change : changes)
-          holder_->hand_failed(change.shard);
+        region_hears([this, changes] {
+          handing_asked_ = false;
+          for (const auto& [shard, change] : changes)
+            holder_->hand_failed(shard);
+          hand_over();
+        });
       });
 }
 

@@ -8,6 +8,7 @@
 #include "persistence/failure.hpp"
 #include "tests/support/simulated_world.hpp"
 
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -128,7 +129,7 @@ private:
   void region_tick();
   void act(const std::vector<shard_change>& changes);
   void empty(int shard, std::int64_t epoch, std::int64_t limit_us);
-  void hand_over(const std::vector<shard_change>& changes);
+  void hand_over();
   void close(int shard);
   slot& at(int shard) { return slots_[static_cast<std::size_t>(shard)]; }
 
@@ -165,6 +166,8 @@ private:
   std::int64_t region_at_us_ = 0;
   std::vector<slot> slots_;
   std::vector<int> leaving_;
+  std::map<int, shard_change> handing_; // by shard; they go once the command before is answered
+  bool handing_asked_ = false;
 };
 
 } // namespace troupe::test

@@ -45,7 +45,6 @@ void simulated_node::region_view(const v1::ClusterView& view) {
 
 void simulated_node::act(const std::vector<shard_change>& changes) {
   using kind = shard_change::kind;
-  std::vector<shard_change> handing;
   for (const auto& change : changes) {
     auto shard = change.shard;
     switch (change.what) {
@@ -64,7 +63,7 @@ void simulated_node::act(const std::vector<shard_change>& changes) {
         break;
       case kind::hand:
         world().trace("{} hands shard {}@{} to {}", name_, shard, change.epoch, change.target);
-        handing.push_back(change);
+        handing_[shard] = change;
         break;
       case kind::release:
         ++cluster_.counted.handoffs;
@@ -75,8 +74,7 @@ void simulated_node::act(const std::vector<shard_change>& changes) {
         break;
     }
   }
-  if (!handing.empty())
-    hand_over(handing);
+  hand_over();
   if (!changes.empty())
     cluster_.check_node(*this);
 }
