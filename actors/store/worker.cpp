@@ -82,6 +82,27 @@ void write_one(persistence::database& db, store_job& job, const persistence::com
   db.rollback_savepoint();
 }
 
+/// Does a group as one, which costs no savepoints; false if a command was refused: then nothing was
+/// done. Throws when the whole transaction is lost.
+bool write_as_one(persistence::database& db, store_batch& batch,
+                  const persistence::command_env& env) {
+  persistence::unit_of_work unit{db, access::write};
+  for (auto& job : batch.jobs) {
+    job.refused = false;
+    try {
+      job.answer = job.work(db, env);
+    } catch (const failure& error) {
+      if (error.hurt != damage::none)
+        throw;
+      return false;
+    } catch (const std::exception&) {
+      return false;
+    }
+  }
+  unit.commit();
+  return true;
+}
+
 } // namespace
 
 void store_worker_state::write_all(store_batch& batch) {
@@ -93,6 +114,9 @@ void store_worker_state::write_all(store_batch& batch) {
                    [](const store_job& a, const store_job& b) { return a.shard < b.shard; });
   try {
     connection.use(self->clock(), [&](persistence::database& connected) {
+      // Refusals are rare.
+      if (!alone && write_as_one(connected, batch, env))
+        return;
       persistence::unit_of_work unit{connected, access::write};
       for (auto& job : batch.jobs)
         write_one(connected, job, env, alone, *options.record);

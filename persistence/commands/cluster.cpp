@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 namespace troupe::persistence {
 
@@ -39,7 +40,8 @@ bool may_get(const v1::Node& node, const std::string& name, std::int64_t incarna
 }
 
 /// They are in order of their ids.
-const v1::Shard* find_shard(const std::vector<v1::Shard>& shards, int id) {
+template <class Shards>
+auto* find_shard(Shards& shards, int id) {
   auto found = std::lower_bound(shards.begin(), shards.end(), id,
                                 [](const v1::Shard& x, int wanted) { return x.id() < wanted; });
   return found == shards.end() || found->id() != id ? nullptr : &*found;
@@ -68,7 +70,7 @@ struct session {
     return out;
   }
 
-  v1::ClusterView read(std::int64_t known_version) const {
+  v1::ClusterView read(std::int64_t known_version) {
     v1::ClusterView out;
     out.set_cluster_id(state.cluster_id);
     out.set_version(state.version);
@@ -79,10 +81,39 @@ struct session {
       *out.add_nodes() = std::move(node);
     for (auto& suspicion : repository.suspicions())
       *out.add_suspicions() = std::move(suspicion);
+    if (!locked)
+      kept.reset();
     if (state.version != known_version)
-      for (auto& shard : repository.shards())
-        *out.add_shards() = std::move(shard);
+      for (const auto& shard : shards())
+        *out.add_shards() = shard;
     return out;
+  }
+
+  /// Read once: while the lock is held nobody else changes them.
+  const std::vector<v1::Shard>& shards() {
+    if (!kept)
+      kept = repository.shards();
+    return *kept;
+  }
+
+  void assign(int shard, std::int64_t epoch, const std::string& owner, std::int64_t incarnation) {
+    if (!repository.assign(shard, epoch, owner, incarnation))
+      return;
+    changed = true;
+    if (auto* one = find_kept(shard)) {
+      one->set_owner(owner);
+      one->set_incarnation(incarnation);
+      one->set_epoch(one->epoch() + 1);
+      one->clear_target();
+    }
+  }
+
+  void set_target(int shard, std::int64_t epoch, const std::string& target) {
+    if (!repository.set_target(shard, epoch, target))
+      return;
+    changed = true;
+    if (auto* one = find_kept(shard))
+      one->set_target(target);
   }
 
   bool leads(const std::string& name, std::int64_t incarnation) const {
@@ -119,8 +150,11 @@ struct session {
     return std::move(*node);
   }
 
+  v1::Shard* find_kept(int shard) { return kept ? find_shard(*kept, shard) : nullptr; }
+
   cluster_repository& repository;
   bool locked;
+  std::optional<std::vector<v1::Shard>> kept;
   cluster_state state;
   std::int64_t now_us;  // asked with the lock held: waiting for it took time
   bool changed = false; // what others must know
@@ -166,9 +200,9 @@ void start_alone(session& tx, const v1::Node& self) {
       return; // it renewed its lease this moment
   if (!may_own(self))
     return;
-  for (const auto& shard : tx.repository.shards())
+  for (const auto& shard : tx.shards())
     if (shard.owner() != self.name() || shard.incarnation() != self.incarnation())
-      tx.repository.assign(shard.id(), shard.epoch(), self.name(), self.incarnation());
+      tx.assign(shard.id(), shard.epoch(), self.name(), self.incarnation());
 }
 
 } // namespace
@@ -297,9 +331,8 @@ v1::ClusterView assign_shards(cluster_repository& tables, const v1::AssignShards
   session tx{tables};
   tx.need_leader(command.leader());
   auto nodes = tables.nodes();
-  auto shards = tables.shards();
   for (const auto& x : in_order(command.assignments())) {
-    const auto* there = find_shard(shards, x.shard());
+    const auto* there = find_shard(tx.shards(), x.shard());
     auto owned = [&](const v1::Node& node) {
       return is_member(node) && node.name() == there->owner()
              && node.incarnation() == there->incarnation();
@@ -307,7 +340,7 @@ v1::ClusterView assign_shards(cluster_repository& tables, const v1::AssignShards
     auto gets_it = [&](const v1::Node& node) { return may_get(node, x.owner(), x.incarnation()); };
     if (there != nullptr && std::none_of(nodes.begin(), nodes.end(), owned)
         && std::any_of(nodes.begin(), nodes.end(), gets_it))
-      tx.changed = tables.assign(x.shard(), x.epoch(), x.owner(), x.incarnation()) || tx.changed;
+      tx.assign(x.shard(), x.epoch(), x.owner(), x.incarnation());
   }
   return tx.view(-1);
 }
@@ -316,14 +349,13 @@ v1::ClusterView move_shards(cluster_repository& tables, const v1::MoveShards& co
   session tx{tables};
   tx.need_leader(command.leader());
   auto nodes = tables.nodes();
-  auto shards = tables.shards();
   for (const auto& x : in_order(command.moves())) {
-    const auto* there = find_shard(shards, x.shard());
+    const auto* there = find_shard(tx.shards(), x.shard());
     if (there == nullptr || there->target() == x.owner() || there->owner() == x.owner())
       continue;
     auto gets_it = [&](const v1::Node& node) { return may_get(node, x.owner(), x.incarnation()); };
     if (x.owner().empty() || std::any_of(nodes.begin(), nodes.end(), gets_it))
-      tx.changed = tables.set_target(x.shard(), x.epoch(), x.owner()) || tx.changed;
+      tx.set_target(x.shard(), x.epoch(), x.owner());
   }
   return tx.view(-1);
 }
@@ -332,9 +364,8 @@ v1::ClusterView hand_over_shards(cluster_repository& tables, const v1::HandOverS
   session tx{tables};
   auto self = tx.need_member(command.name(), command.incarnation());
   auto nodes = tables.nodes();
-  auto shards = tables.shards();
   for (const auto& x : in_order(command.shards())) {
-    const auto* there = find_shard(shards, x.shard());
+    const auto* there = find_shard(tx.shards(), x.shard());
     if (there == nullptr || there->owner() != self.name()
         || there->incarnation() != self.incarnation())
       continue;
@@ -342,7 +373,7 @@ v1::ClusterView hand_over_shards(cluster_repository& tables, const v1::HandOverS
     bool keeps = x.owner() == self.name() && x.incarnation() == self.incarnation();
     auto gets_it = [&](const v1::Node& node) { return may_get(node, x.owner(), x.incarnation()); };
     if (keeps || (there->target() == x.owner() && std::any_of(nodes.begin(), nodes.end(), gets_it)))
-      tx.changed = tables.assign(x.shard(), x.epoch(), x.owner(), x.incarnation()) || tx.changed;
+      tx.assign(x.shard(), x.epoch(), x.owner(), x.incarnation());
   }
   return tx.view(-1);
 }

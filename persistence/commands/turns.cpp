@@ -94,12 +94,18 @@ std::int64_t add_messages(database& db, const v1::Conversation& conversation, co
   return added;
 }
 
+bool has(const google::protobuf::RepeatedPtrField<v1::Message>& messages, std::string_view id) {
+  return std::any_of(messages.begin(), messages.end(),
+                     [&](const v1::Message& x) { return x.id() == id; });
+}
+
+/// `message_id` is one that is there.
 void check_leaf(database& db, const v1::Conversation& conversation, std::string_view leaf_id,
+                std::string_view message_id,
                 const google::protobuf::RepeatedPtrField<v1::Message>& messages) {
   need_id_or_none(leaf_id, "leaf_id");
-  bool new_one = std::any_of(messages.begin(), messages.end(),
-                             [&](const v1::Message& x) { return x.id() == leaf_id; });
-  if (!leaf_id.empty() && !new_one && leaf_id != conversation.leaf_id()
+  bool new_one = has(messages, leaf_id);
+  if (!leaf_id.empty() && !new_one && leaf_id != conversation.leaf_id() && leaf_id != message_id
       && !db.messages().exists(conversation.id(), leaf_id))
     throw failure(ec::invalid_argument, "leaf_id names no message of this conversation");
 }
@@ -170,11 +176,6 @@ v1::TurnStored accept_turn(database& db, const v1::AcceptTurn& command, const co
   const auto& scope = turn.principal_id();
   const auto& key = command.dedupe_key();
   need_id_or_none(scope, "turn.principal_id");
-  if (!key.empty())
-    if (auto first = first_turn(db, command, env))
-      return *first;
-  if (auto same = same_turn(db, turn))
-    return *same;
   // Claimed before anything else is written: another node may be accepting the same key.
   dedupe_entry entry{scope, key, turn.conversation_id(), turn.id(), turn.message_id(), env.now_us};
   if (!key.empty() && !db.dedupe().claim(entry, env.now_us - dedupe_window_us))
@@ -184,7 +185,7 @@ v1::TurnStored accept_turn(database& db, const v1::AcceptTurn& command, const co
   if (!db.turns().insert(turn))
     return same_turn(db, turn).value();
   auto added = add_messages(db, conversation, turn, command.messages(), env);
-  check_leaf(db, conversation, command.leaf_id(), command.messages());
+  check_leaf(db, conversation, command.leaf_id(), {}, command.messages());
   if (command.messages_size() == 0 && !db.messages().exists(conversation.id(), turn.message_id()))
     throw failure(ec::invalid_argument, "turn.message_id names no message of the conversation");
   db.conversations().advance(conversation.id(), command.leaf_id(), added, {}, env.now_us);
@@ -194,19 +195,25 @@ v1::TurnStored accept_turn(database& db, const v1::AcceptTurn& command, const co
 v1::TurnStored advance_turn(database& db, const v1::AdvanceTurn& command, const command_env& env) {
   const auto& given = command.turn();
   need_id(given.id(), "turn.id");
+  auto conversation_id = given.conversation_id();
+  if (conversation_id.empty()) {
+    auto found = db.turns().find(given.id());
+    if (!found)
+      throw failure(ec::not_found, fmt::format("there is no turn {}", given.id()));
+    conversation_id = found->conversation_id();
+  }
+  check_claim(db, command.claim(), conversation_id);
+  auto conversation = db.conversations().hold(conversation_id);
+  // Read with the conversation held: until then another node may have advanced it.
   auto before = db.turns().find(given.id());
   if (!before)
     throw failure(ec::not_found, fmt::format("there is no turn {}", given.id()));
-  check_claim(db, command.claim(), before->conversation_id());
-  auto conversation = db.conversations().hold(before->conversation_id());
-  // Read again: until the conversation was held, another node may have advanced it.
-  before = db.turns().find(given.id());
-  if (!conversation || !before)
+  if (before->conversation_id() != conversation_id)
+    throw failure(ec::invalid_argument, "the turn belongs to another conversation");
+  if (!conversation)
     throw failure(ec::not_found, "the turn's conversation is gone");
   if (ended(before->status()))
     return stored(*before, true);
-  if (!given.conversation_id().empty() && given.conversation_id() != before->conversation_id())
-    throw failure(ec::invalid_argument, "the turn belongs to another conversation");
   if (!known(given.status()))
     throw failure(ec::invalid_argument, "turn.status is missing");
   // What the command leaves out stays as it was.
@@ -216,12 +223,12 @@ v1::TurnStored advance_turn(database& db, const v1::AdvanceTurn& command, const 
   // Attempts only grow: a late step of an earlier run does not hide a later one.
   turn.set_attempts(std::max(given.attempts(), before->attempts()));
   auto added = add_messages(db, *conversation, turn, command.messages(), env);
-  check_leaf(db, *conversation, command.leaf_id(), command.messages());
+  check_leaf(db, *conversation, command.leaf_id(), before->message_id(), command.messages());
   if (turn.reply_id().empty())
     for (const auto& message : command.messages())
       if (message.role() == v1::ROLE_ASSISTANT)
         turn.set_reply_id(message.id());
-  if (turn.status() == v1::TURN_STATUS_FINISHED
+  if (turn.status() == v1::TURN_STATUS_FINISHED && !has(command.messages(), turn.reply_id())
       && !db.messages().exists(turn.conversation_id(), turn.reply_id()))
     throw failure(ec::invalid_argument, "a finished turn needs its reply");
   if (ended(turn.status()) && turn.finished_us() == 0)
