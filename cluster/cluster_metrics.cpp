@@ -1,6 +1,9 @@
 #include "cluster/cluster_metrics.hpp"
 
 #include "cluster/metric_families.hpp"
+#include "config/config.hpp"
+
+#include <algorithm>
 
 namespace troupe {
 
@@ -14,6 +17,19 @@ MetricFamily counter(const char* name, const char* help, std::uint64_t value) {
   ClientMetric m;
   m.counter.value = static_cast<double>(value);
   return {name, help, MetricType::Counter, {m}};
+}
+
+bool is_known(const v1::Node& node) {
+  const auto& known = config::known_roles;
+  return v1::NodeState_IsValid(node.state())
+         && std::all_of(node.roles().begin(), node.roles().end(), [&](const auto& role) {
+              return std::find(known.begin(), known.end(), role) != known.end();
+            });
+}
+
+std::int64_t count_unknown(const v1::ClusterView& view) {
+  return std::count_if(view.nodes().begin(), view.nodes().end(),
+                       [](const v1::Node& x) { return !is_known(x); });
 }
 
 /// One counter by what became of it.
@@ -62,9 +78,16 @@ std::vector<MetricFamily> cluster_metrics::Collect() const {
       outcomes("troupe_link_changes_total", "Links that came up or were lost.", "change",
                {{"made", l.links_made}, {"lost", l.links_lost}}),
       outcomes("troupe_link_refused_total", "What links refused.", "what",
-               {{"stranger", l.strangers_refused},
-                {"unknown_frame", l.unknown_frames},
-                {"queue_full", l.refused_full}}),
+               {{"stranger", l.strangers_refused}, {"queue_full", l.refused_full}}),
+      outcomes("troupe_link_unknown_total",
+               "What nodes of another version sent and this one does not know.", "what",
+               {{"frame", l.unknown_frames},
+                {"request", l.unknown_requests},
+                {"answer", l.unknown_answers},
+                {"field", l.unknown_fields}}),
+      gauge("troupe_cluster_unknown_nodes",
+            "Nodes with a state or a role that this version does not know.",
+            count_unknown(*view_())),
   };
 }
 

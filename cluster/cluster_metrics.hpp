@@ -8,6 +8,7 @@
 #include <prometheus/collectable.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -19,11 +20,13 @@ public:
   cluster_metrics(std::shared_ptr<const membership_probe> membership,
                   std::shared_ptr<const shard_probe> shards,
                   std::shared_ptr<const link_probe> links,
-                  std::shared_ptr<const std::atomic<std::uint64_t>> fenced_writes) :
+                  std::shared_ptr<const std::atomic<std::uint64_t>> fenced_writes,
+                  std::function<ClusterView()> view) :
       membership_(std::move(membership)),
       shards_(std::move(shards)),
       links_(std::move(links)),
-      fenced_writes_(std::move(fenced_writes)) {}
+      fenced_writes_(std::move(fenced_writes)),
+      view_(std::move(view)) {}
   std::vector<prometheus::MetricFamily> Collect() const override;
 
 private:
@@ -31,6 +34,7 @@ private:
   std::shared_ptr<const shard_probe> shards_;
   std::shared_ptr<const link_probe> links_;
   std::shared_ptr<const std::atomic<std::uint64_t>> fenced_writes_;
+  std::function<ClusterView()> view_;
 };
 
 } // namespace troupe

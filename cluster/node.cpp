@@ -105,7 +105,7 @@ void node::parts::drain() {
 }
 
 node::parts::~parts() {
-  watchdog guard{teardown_limit};
+  watchdog limit{teardown_limit};
   if (ops)
     ops->stop();
   stop_actor(guardian_handle);
@@ -124,6 +124,7 @@ node::parts::~parts() {
   shards.clear();
   stop_actor(outbox);
   stop_actor(router);
+  stop_actor(tokenizer_desk);
   stop_actor(tokenizer);
   stop_actor(ledger);
   stop_actor(keyring);
@@ -142,6 +143,7 @@ node::parts::~parts() {
   let_go(upstream);
   let_go(outbox);
   let_go(router);
+  let_go(tokenizer_desk);
   let_go(tokenizer);
   let_go(ledger);
   let_go(keyring);

@@ -3,6 +3,7 @@
 #include "actors/session/region.hpp"
 #include "actors/store/authority.hpp"
 #include "cluster/node_parts.hpp"
+#include "cluster/notices.hpp"
 #include "cluster/peer_service.hpp"
 #include "config/forms.hpp"
 #include "gateway/ops/ask.hpp"
@@ -118,21 +119,14 @@ void node::parts::join_cluster() {
     throw node_failure{joined.error()};
   options.joined = **joined;
   self = options.joined.node();
+  cluster_id = options.joined.view().cluster_id();
   if (auto err = join.empty() ? caf::error{} : check_same_cluster(join, options.joined.view())) {
     change_state(v1::NODE_STATE_LEFT);
     throw node_failure{err};
   }
   options.lease = lease;
   options.probe = member_probe;
-  options.on_change = [all = peers](std::int64_t version) {
-    v1::RemoteRequest news;
-    news.mutable_shards_changed()->set_version(version);
-    news.set_limit_ms(connect_limit.count());
-    RemoteRequest message{std::move(news)};
-    for (const auto& name : all->names())
-      if (auto peer = all->find(name))
-        caf::anon_send(peer, message);
-  };
+  options.on_change = [all = peers](std::int64_t version) { tell_shards_changed(*all, version); };
   options.on_view = [relay = views](const ClusterView& view) { relay->tell(view); };
   membership = troupe::spawn(host, troupe::membership, std::move(options));
 }
@@ -172,17 +166,21 @@ void node::parts::start_links() {
   serving.host = host;
   serving.region = region;
   serving.membership = membership;
+  serving.keyring = keyring;
+  serving.outbox = outbox;
+  serving.places = places;
   if (has_role("tools"))
     serving.tokenizer = tokenizer;
   serving.report = [this](const v1::GetNodeReport& query) { return report(query); };
   service = troupe::spawn(host, peer_service, std::move(serving));
   links_options options;
   options.host = host;
-  options.identity = {views->last()->cluster_id(), self.name(), self.incarnation(), TROUPE_VERSION};
+  options.identity = {cluster_id, self.name(), self.incarnation(), TROUPE_VERSION};
   options.service = service;
   options.membership = membership;
   options.region = region;
   options.peers = peers;
+  options.on_up = [to = keyring] { caf::anon_send(to, KeyRevoked{}); };
   options.probe = links_probe;
   links = listener->start(std::move(options));
   views->attach([to = links](const ClusterView& view) { caf::anon_send(to, view); });

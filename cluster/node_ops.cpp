@@ -41,6 +41,8 @@ nlohmann::json node::parts::status() {
                         {"streams_open", http_probe.streams_open.load()},
                         {"sessions_live", nullptr},
                         {"turns_running", nullptr},
+                        {"roles", config.cluster.roles},
+                        {"tools", tool_status()},
                         {"store", nullptr}};
   using gateway::ops::ask_blocking;
   // A part that hangs leaves its fields null; the rest is told all the same.

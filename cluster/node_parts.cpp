@@ -11,11 +11,12 @@
 #include "actors/model/routes.hpp"
 #include "actors/session/session.hpp"
 #include "actors/store/store.hpp"
-#include "actors/tokenizer/tokenizer.hpp"
 #include "cluster/cluster_metrics.hpp"
 #include "cluster/guardian.hpp"
 #include "cluster/node_files.hpp"
 #include "cluster/node_metrics.hpp"
+#include "cluster/notices.hpp"
+#include "cluster/tool_metrics.hpp"
 #include "gateway/ops/gateway_metrics.hpp"
 #include "gateway/server/gateway.hpp"
 #include "gateway/upstream/resolver.hpp"
@@ -109,18 +110,18 @@ void node::parts::start_actors() {
   store_writable = storing.writable;
   fenced_writes = storing.fenced;
   store = troupe::spawn(host, troupe::store, std::move(storing));
-  keyring =
-      troupe::spawn(host, troupe::keyring, keyring_options{store, config.keys, clock, keys_fresh});
+  keyring_options known_keys{store, config.keys, clock, keys_fresh};
+  known_keys.tell_revoked = [all = peers](const std::string& id) { tell_key_revoked(*all, id); };
+  keyring = troupe::spawn(host, troupe::keyring, std::move(known_keys));
   usage = std::make_shared<usage_intake>(config.ledger, open_journal(config.node.data_dir));
   ledger = troupe::spawn(host, troupe::ledger, ledger_options{store, config.ledger, usage});
-  tokenizer_options counting;
-  counting.host = host;
-  tokenizer = troupe::spawn(host, troupe::tokenizer, std::move(counting));
+  start_tools();
   router =
       troupe::spawn(host, troupe::model_router,
                     model_router_options{config.upstreams, config.models, clock, routes_fresh});
-  outbox =
-      troupe::spawn(host, troupe::outbox, outbox_options{store, clock, config.channels.outbox});
+  outbox_options replies{store, clock, config.channels.outbox};
+  replies.tell_others = [all = peers](const auto& rows) { tell_outbox_changed(*all, rows); };
+  outbox = troupe::spawn(host, troupe::outbox, std::move(replies));
 }
 
 void node::parts::start_gateway() {
@@ -134,14 +135,14 @@ void node::parts::start_gateway() {
     });
   }
   upstream = troupe::spawn(host, gateway::upstream_service,
-                           gateway::upstream_service_options{shards, tokenizer});
+                           gateway::upstream_service_options{shards, tokenizer_desk});
   session_options sessions;
   sessions.config = config.session;
   sessions.default_model = default_model(config);
   sessions.store = store;
   sessions.router = router;
   sessions.upstream = upstream;
-  sessions.tokenizer = tokenizer;
+  sessions.tokenizer = tokenizer_desk;
   sessions.outbox = outbox;
   sessions.split = [accounts = config.channels.onebot](const auto& to, const auto& answer) {
     return split_for_channel(accounts, to, answer);
@@ -151,10 +152,13 @@ void node::parts::start_gateway() {
        has_role("channel") ? config.channels.onebot : std::vector<config::onebot_section>{})
     channels["onebot/" + section.account] =
         troupe::spawn(host, onebot, onebot_options{section, region, outbox, system_clock(), host});
-  if (auto err = http->start(make_routes()))
-    throw node_failure{err};
-  url = fmt::format("{}://{}", config.gateway.tls_certificate.empty() ? "http" : "https",
-                    http->address());
+  // Without the role its threads still speak to upstreams, and nobody reaches it.
+  if (has_role("gateway")) {
+    if (auto err = http->start(make_routes()))
+      throw node_failure{err};
+    url = fmt::format("{}://{}", config.gateway.tls_certificate.empty() ? "http" : "https",
+                      http->address());
+  }
   http_actor = troupe::spawn(host, gateway::gateway_server,
                              gateway::gateway_options{http, &http_probe, system_clock()});
 }
@@ -170,8 +174,9 @@ void node::parts::start_ops() {
       std::vector<std::shared_ptr<prometheus::Collectable>>{
           std::make_shared<gateway::ops::gateway_metrics>(http_probe),
           std::make_shared<node_metrics>(usage->counts(), kept),
-          std::make_shared<cluster_metrics>(member_probe, shards_probe, links_probe,
-                                            fenced_writes)});
+          std::make_shared<cluster_metrics>(member_probe, shards_probe, links_probe, fenced_writes,
+                                            [all = views] { return all->last(); }),
+          std::make_shared<tool_metrics>(places)});
   if (auto err = ops->start())
     throw node_failure{err};
   ops_url = ops->url();
@@ -186,6 +191,7 @@ void node::parts::start_guardian() {
   watch("keyring", keyring);
   watch("ledger", ledger);
   watch("tokenizer", tokenizer);
+  watch("tokenizer_desk", tokenizer_desk);
   watch("model_router", router);
   watch("outbox", outbox);
   watch("upstream", upstream);

@@ -5,6 +5,7 @@
 #include "cluster/membership/membership.hpp"
 #include "cluster/node.hpp"
 #include "cluster/sharding/shard_region.hpp"
+#include "cluster/tools/tool_places.hpp"
 #include "cluster/view_relay.hpp"
 #include "gateway/ops/ops_server.hpp"
 #include "gateway/server/kept_answers.hpp"
@@ -38,6 +39,7 @@ struct node::parts {
 
   // Bringing up, in this order. Each throws `node_failure`.
   void start_actors();
+  void start_tools();  // cluster/node_tools.cpp
   void join_cluster(); // cluster/node_cluster.cpp
   void start_gateway();
   void start_links(); // cluster/node_cluster.cpp
@@ -63,6 +65,7 @@ struct node::parts {
   // cluster/node_ops.cpp
   gateway::ops::hooks ops_hooks();
   nlohmann::json status();
+  nlohmann::json tool_status() const; // cluster/node_tools.cpp
   nlohmann::json upstream_status();
 
   void drain();
@@ -93,7 +96,8 @@ struct node::parts {
   store_actor store;
   keyring_actor keyring;
   ledger_actor ledger;
-  tokenizer_actor tokenizer;
+  tokenizer_actor tokenizer;      // this node's own
+  tokenizer_actor tokenizer_desk; // what those who count use: here, or at another node
   model_router_actor router;
   outbox_actor outbox;
   upstream_actor upstream;
@@ -108,7 +112,9 @@ struct node::parts {
   peer_actor service;
   links_actor links;
   std::shared_ptr<peer_table> peers = std::make_shared<peer_table>();
-  v1::Node self; // as the tables have it since it joined
+  std::shared_ptr<tool_places> places; // where tools do their work
+  v1::Node self;                       // as the tables have it since it joined
+  std::string cluster_id;              // known before the first view comes
   std::shared_ptr<serving_lease> lease = std::make_shared<serving_lease>();
   std::shared_ptr<view_relay> views = std::make_shared<view_relay>();
   std::shared_ptr<membership_probe> member_probe = std::make_shared<membership_probe>();

@@ -56,10 +56,13 @@ json json_of(const v1::LinkState& link) {
            {"address", link.address()},
            {"heard_ms_ago", link.heard_ms_ago()},
            {"queued_bytes", link.queued_bytes()}};
-  if (link.up())
+  if (link.up()) {
     out["round_trip_us"] = link.round_trip_us();
-  else
+    out["protocol"] = link.protocol();
+    out["version"] = link.version();
+  } else {
     out["error"] = link.error();
+  }
   return out;
 }
 

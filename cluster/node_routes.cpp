@@ -22,7 +22,7 @@ gateway::router node::parts::make_routes() {
   openai.models_fresh = routes_fresh;
   openai.usage = usage;
   openai.probe = &kept;
-  openai.tokenizer = tokenizer;
+  openai.tokenizer = tokenizer_desk;
   openai.upstreams_of = [this](const gateway::io_shard& shard) {
     return shards.at(shard.index()).calls;
   };
@@ -41,6 +41,9 @@ gateway::router node::parts::make_routes() {
   documents.not_ready = [this]() -> caf::error {
     if (phase.load() != v1::NODE_PHASE_READY)
       return make_error(ec::draining, "this node is not ready to serve");
+    if (!lease->holds(boot_clock_us()))
+      return make_error(ec::store_unavailable, "this node cannot renew its lease at the database: "
+                                               "until it can, it answers for no conversation");
     if (!*store_writable)
       return make_error(ec::store_unavailable, "the database cannot be written; `troupe status` "
                                                "and the log say why");

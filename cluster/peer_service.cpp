@@ -1,5 +1,7 @@
 #include "cluster/peer_service.hpp"
 
+#include "cluster/tools/tool_desk.hpp"
+#include "messages/id.hpp"
 #include "messages/log.hpp"
 
 #include <caf/exit_reason.hpp>
@@ -58,6 +60,12 @@ caf::result<RemoteAnswer> peer_service_state::serve(const RemoteRequest& request
     case v1::RemoteRequest::kShardsChanged:
       self_->send(options_.membership, ShardsChanged{request->shards_changed()});
       return RemoteAnswer{};
+    case v1::RemoteRequest::kKeyRevoked:
+      key_revoked(request->key_revoked());
+      return RemoteAnswer{};
+    case v1::RemoteRequest::kOutboxChanged:
+      outbox_changed(request->outbox_changed());
+      return RemoteAnswer{};
     case v1::RemoteRequest::WHAT_NOT_SET:
       return unsupported("this node does not know such a request: it has another version");
     default:
@@ -71,17 +79,30 @@ caf::result<RemoteAnswer> peer_service_state::count(const v1::CountTokens& query
                                                     std::int64_t limit_ms) {
   if (!options_.tokenizer)
     return unsupported("this node counts no tokens: it has not the role tools");
-  auto promise = self_->make_response_promise<RemoteAnswer>();
   auto limit = std::chrono::milliseconds{std::clamp<std::int64_t>(limit_ms, 1, limit_ms_max)};
-  self_->request(options_.tokenizer, limit, CountTokens{query})
-      .then(
-          [promise](const TokensCounted& counted) mutable {
-            v1::RemoteAnswer out;
-            *out.mutable_tokens() = *counted;
-            promise.deliver(RemoteAnswer{std::move(out)});
-          },
-          [promise](const caf::error& err) mutable { promise.deliver(err); });
-  return promise;
+  auto own = query;
+  // Who asked waits no longer: by this node's clock, as the other one's is not known.
+  own.mutable_context()->set_deadline_us(options_.clock->now_us()
+                                         + std::chrono::microseconds{limit}.count());
+  return serve_tool<token_counting>(self_, options_.tokenizer, options_.places,
+                                    CountTokens{std::move(own)}, limit);
+}
+
+void peer_service_state::key_revoked(const v1::RevokeApiKey& news) {
+  if (!is_id(news.id()))
+    return;
+  v1::KeyRevoked out;
+  out.set_id(news.id());
+  self_->send(options_.keyring, KeyRevoked{std::move(out)});
+}
+
+// It is told to nobody else from here, whatever the other node said.
+void peer_service_state::outbox_changed(const v1::OutboxChanged& news) {
+  if (news.channel().empty())
+    return;
+  auto out = news;
+  out.set_told(true);
+  self_->send(options_.outbox, OutboxChanged{std::move(out)});
 }
 
 peer_actor::behavior_type peer_service(peer_service_state::pointer self,

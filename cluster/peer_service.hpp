@@ -1,10 +1,13 @@
 // What this node does for the others: passes what a link brings on to whom it is for.
 #pragma once
 
+#include "cluster/tools/tool_places.hpp"
 #include "messages/actor.hpp"
+#include "messages/clock.hpp"
 #include "messages/interfaces.hpp"
 
 #include <functional>
+#include <memory>
 
 namespace troupe {
 
@@ -12,7 +15,11 @@ struct peer_service_options {
   actor_host host;
   shard_region_actor region;
   membership_actor membership;
-  tokenizer_actor tokenizer; // empty: this node has not the role `tools`
+  keyring_actor keyring;               // told of keys that others revoke
+  outbox_actor outbox;                 // told of rows that others wrote
+  tokenizer_actor tokenizer;           // empty: this node has not the role `tools`
+  std::shared_ptr<tool_places> places; // of `tokenizer`
+  wall_clock_ptr clock = system_clock();
   /// Answers a path of the operators' port, such as /ops/v1/node. May block: it has a thread.
   std::function<v1::NodeReport(const v1::GetNodeReport&)> report;
 };
@@ -29,6 +36,8 @@ public:
 
 private:
   caf::result<RemoteAnswer> count(const v1::CountTokens& query, std::int64_t limit_ms);
+  void key_revoked(const v1::RevokeApiKey& news);
+  void outbox_changed(const v1::OutboxChanged& news);
 
   pointer self_;
   peer_service_options options_;

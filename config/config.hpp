@@ -2,9 +2,11 @@
 // The loader (config/load.hpp) fills them from YAML, the environment and --set.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace troupe::config {
@@ -32,6 +34,19 @@ struct cluster_section {
   std::int64_t moves_max = 32;
   std::int64_t leave_limit_ms = 5'000;
   std::int64_t route_limit_ms = 15'000;
+};
+
+/// What a node may do, by `cluster.roles`.
+inline constexpr std::array<std::string_view, 6> known_roles{"gateway", "session", "channel",
+                                                             "tools",   "store",   "scheduler"};
+
+/// `tools:` work that any node can do for any other, such as counting tokens.
+struct tools_section {
+  std::int64_t local_requests_max = 16; // in hand here; what comes beyond goes to other nodes
+  std::int64_t local_bytes_max = 1'048'576;
+  std::int64_t remote_bytes_min = 16'384;   // less is done here: the way would cost more
+  std::int64_t serve_bytes_max = 8'388'608; // in hand here; more of others is refused
+  std::int64_t try_limit_ms = 2'000;        // of one node; then another is asked
 };
 
 /// `log:`
@@ -180,6 +195,7 @@ struct ledger_section {
 struct node_config {
   node_section node;
   cluster_section cluster;
+  tools_section tools;
   log_section log;
   gateway_section gateway;
   ops_section ops;

@@ -1,5 +1,7 @@
-// The keys of `node:`, `cluster:`, `log:`, `store:`, `keys:` and `ledger:`.
+// The keys of `node:`, `cluster:`, `tools:`, `log:`, `store:`, `keys:` and `ledger:`.
 #include "config/section_builder.hpp"
+
+#include <algorithm>
 
 namespace troupe::config {
 
@@ -21,9 +23,8 @@ section_info node_table() {
 }
 
 std::string check_role(std::string_view text) {
-  for (auto known : {"gateway", "session", "channel", "tools", "store", "scheduler"})
-    if (text == known)
-      return {};
+  if (std::find(known_roles.begin(), known_roles.end(), text) != known_roles.end())
+    return {};
   return "expects gateway, session, channel, tools, store or scheduler";
 }
 
@@ -43,7 +44,10 @@ section_info cluster_table() {
       .check(check_peer)
       .key("join", &s::join, "address:port of a node that must answer before this one joins.")
       .check(check_peer)
-      .key("roles", &s::roles, "What it does: gateway, session, channel, tools, store, scheduler.")
+      .key("roles", &s::roles,
+           "What it does. gateway: the public port; session: conversations; channel: accounts of "
+           "platforms; tools: counting tokens, also for other nodes. store and scheduler are for "
+           "later: they change nothing yet.")
       .check(check_role)
       .number("capacity", &s::capacity, "parts", 1, 1'000,
               "A node of 2 gets twice the conversations of a node of 1.")
@@ -59,6 +63,23 @@ section_info cluster_table() {
               "A shard that moves waits so long for running turns before it takes no new ones.")
       .number("route_limit_ms", &s::route_limit_ms, "ms", 100, 600'000,
               "A request waits so long for a conversation whose node is being replaced.")
+      .done();
+}
+
+section_info tools_table() {
+  using s = tools_section;
+  return section_builder<s>{"tools",
+                            "Work that any node can do for any other, such as counting tokens.",
+                            [](node_config& c, std::size_t) -> s& { return c.tools; }}
+      .number("local_requests_max", &s::local_requests_max, "requests", 1, 10'000,
+              "In hand here; what comes beyond goes to a node with the role tools that has less.")
+      .number("local_bytes_max", &s::local_bytes_max, "bytes", 1, gib, "The same, of their texts.")
+      .number("remote_bytes_min", &s::remote_bytes_min, "bytes", 0, gib,
+              "Texts shorter than that are never sent to another node: the way costs more.")
+      .number("serve_bytes_max", &s::serve_bytes_max, "bytes", 1, gib,
+              "In hand here; more for other nodes is refused, and they ask elsewhere.")
+      .number("try_limit_ms", &s::try_limit_ms, "ms", 10, 600'000,
+              "How long one node may take before another is asked.")
       .done();
 }
 
@@ -128,6 +149,7 @@ section_info ledger_table() {
 void add_node_sections(std::vector<section_info>& all) {
   all.push_back(node_table());
   all.push_back(cluster_table());
+  all.push_back(tools_table());
   all.push_back(log_table());
 }
 

@@ -70,6 +70,11 @@ private:
       complain(place, fmt::format("item {}, `{}`: {}", i, text, wrong));
   }
 
+  bool has_role(std::string_view role) const {
+    const auto& roles = config_.cluster.roles;
+    return std::find(roles.begin(), roles.end(), role) != roles.end();
+  }
+
   void check_cluster() {
     const auto& c = config_.cluster;
     bool any = !c.ca.empty() || !c.certificate.empty() || !c.key.empty();
@@ -89,6 +94,9 @@ private:
                            c.listen));
     if (c.roles.empty())
       complain("cluster.roles", "a node needs at least one role");
+    if (has_role("channel") && !has_role("gateway") && !config_.channels.onebot.empty())
+      complain("cluster.roles", "OneBot accounts are dialled at the public port: a node with the "
+                                "role channel and accounts needs the role gateway as well");
     if (c.suspect_ms < c.lease_ms / 4 || c.suspect_ms > c.lease_ms)
       complain("cluster.suspect_ms", "expects a quarter of cluster.lease_ms up to all of it");
   }

@@ -66,14 +66,17 @@ using store_actor = caf::typed_actor<
     // Health.
     replies_to<GetStoreStatus>::with<StoreStatus>>;
 
-/// Knows API keys: a bounded cache before the store. Revocation takes effect at once on this node.
+/// Knows API keys: a bounded cache before the store. Revocation takes effect at once on this node,
+/// and on others as soon as they are told.
 using keyring_actor = caf::typed_actor<
     // Who holds this key, if it is valid and has the scope; `unauthenticated` or `forbidden`
     // otherwise.
     replies_to<Authorize>::with<Principal>,
     replies_to<CreateApiKey>::with<ApiKeyCreated>,
     replies_to<ListApiKeys>::with<ApiKeyPage>,
-    replies_to<RevokeApiKey>::with<Done>>;
+    replies_to<RevokeApiKey>::with<Done>,
+    // Another node revoked it: what is remembered of it holds no more.
+    reacts_to<KeyRevoked>>;
 
 /// Gathers usage records and writes them to the store in groups; holds them while the store is
 /// away.
@@ -197,7 +200,7 @@ using upstream_actor = caf::typed_actor<
     // Ends it and closes its upstream connection; no event follows.
     reacts_to<CancelCompletion>>;
 
-/// Counts tokens.
+/// Counts tokens: here, or at a node that has the time. Who holds it cannot tell.
 using tokenizer_actor = caf::typed_actor<
     // Counts each text with the vocabulary named, or the model's.
     replies_to<CountTokens>::with<TokensCounted>>;

@@ -111,7 +111,8 @@
   X(RemoteAnswer)                                                                                  \
   X(RemoteEvents)                                                                                  \
   X(GetLinks)                                                                                      \
-  X(Links)
+  X(Links)                                                                                         \
+  X(KeyRevoked)
 
 namespace troupe {
 #define TROUPE_ALIAS(Name) using Name = payload<v1::Name>;

@@ -20,6 +20,7 @@ MAY_INCLUDE = {
     "cluster/membership": ["messages", "config", "persistence/*.hpp"],
     "cluster/sharding": ["messages", "config", "persistence/*.hpp"],
     "cluster/link": ["messages", "config", "persistence/*.hpp"],
+    "cluster/tools": ["messages", "config", "persistence/*.hpp"],
     "cluster": ["messages", "config", "persistence", "actors", "gateway", "cluster"],
     "tests": ["messages", "config", "persistence", "actors", "gateway", "cluster", "tests"],
 }

@@ -60,6 +60,12 @@ void key_cache::put_unknown(std::string_view hash, std::int64_t now_us) {
          limits_.entries_max / 4);
 }
 
+void key_cache::clear() {
+  known_ = room{};
+  unknown_ = room{};
+  hash_of_.clear();
+}
+
 void key_cache::revoke(const std::string& key_id) {
   if (auto at = hash_of_.find(key_id); at != hash_of_.end()) {
     if (auto entry = known_.index.find(at->second); entry != known_.index.end())

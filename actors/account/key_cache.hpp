@@ -40,6 +40,8 @@ public:
   void put_unknown(std::string_view hash, std::int64_t now_us);
   /// Forgets the key; a look-up under way will not bring it back.
   void revoke(const std::string& key_id);
+  /// Forgets everything but what was revoked.
+  void clear();
 
   std::size_t size() const { return known_.index.size() + unknown_.index.size(); }
 

@@ -63,18 +63,19 @@ void keyring_state::look_up(const Authorize& query) {
   auto hash = query->key_hash();
   self->request(options.store, std::chrono::milliseconds{options.store_limit_ms},
                 Authorize{std::move(question)})
-      .then([this, hash](const Principal& answer) { looked_up(hash, answer); },
-            [this, hash](const caf::error& error) { looked_up(hash, error); });
+      .then([this, hash, now = age](const Principal& answer) { looked_up(hash, now, answer); },
+            [this, hash, now = age](const caf::error& error) { looked_up(hash, now, error); });
 }
 
-void keyring_state::looked_up(const std::string& hash, const caf::expected<Principal>& answer) {
+void keyring_state::looked_up(const std::string& hash, std::uint64_t asked_in,
+                              const caf::expected<Principal>& answer) {
   auto node = asked.extract(hash);
   if (node.empty())
     return;
   auto now = options.clock->now_us();
   caf::error error;
   if (answer) {
-    if (!cache.put(hash, answer->shared(), now))
+    if (asked_in == age && !cache.put(hash, answer->shared(), now))
       error = wrong_key();
   } else if (info(answer.error()).code == ec::unauthenticated) {
     cache.put_unknown(hash, now);
@@ -107,10 +108,22 @@ caf::result<Done> keyring_state::revoke(const RevokeApiKey& command) {
           [this, promise, id = command->id()](const Done& done) mutable {
             cache.revoke(id);
             options.fresh->change(true);
+            if (options.tell_revoked)
+              options.tell_revoked(id);
             promise.deliver(done);
           },
           [promise](caf::error& error) mutable { promise.deliver(std::move(error)); });
   return promise;
+}
+
+void keyring_state::forget(const KeyRevoked& news) {
+  if (news->id().empty()) {
+    cache.clear();
+    ++age;
+  } else {
+    cache.revoke(news->id());
+  }
+  options.fresh->change(true);
 }
 
 keyring_actor::behavior_type keyring(self_pointer<keyring_actor, keyring_state> self,
@@ -122,6 +135,7 @@ keyring_actor::behavior_type keyring(self_pointer<keyring_actor, keyring_state> 
       [self, st](const CreateApiKey& x) { return self->delegate(st->options.store, x); },
       [self, st](const ListApiKeys& x) { return self->delegate(st->options.store, x); },
       [st](const RevokeApiKey& x) { return st->revoke(x); },
+      [st](const KeyRevoked& x) { st->forget(x); },
   };
 }
 

@@ -33,7 +33,7 @@ api_failure to_failure(const std::string& url, int status, const std::string& bo
                                                                   : std::string{};
   if (status == 401)
     text += " (give a key with --key or TROUPE_KEY)";
-  return {status, std::move(code), text};
+  return {status, std::move(code), text, std::move(value)};
 }
 
 failure no_answer(const std::string& url, httplib::Error error) {
@@ -96,10 +96,11 @@ node_address require_node(const options& common, const config::node_config& conf
   return *address;
 }
 
-api_failure::api_failure(int status, std::string code, const std::string& text) :
+api_failure::api_failure(int status, std::string code, const std::string& text, json answer) :
     failure(text, code.empty() ? 1 : info(ec_from_name(code)).exit_code),
     status(status),
-    code(std::move(code)) {}
+    code(std::move(code)),
+    answer(std::move(answer)) {}
 
 struct http_client::impl {
   impl(const std::string& url, const std::string& key) : client(url) {
@@ -131,28 +132,51 @@ json http_client::patch(const std::string& path, const json& body) {
 }
 json http_client::del(const std::string& path) { return call("DELETE", path, {}, nullptr); }
 
+json http_client::put_file(const std::string& path, const query& parameters, std::string content) {
+  return as_json(exchange("PUT", path, parameters, std::move(content), "application/octet-stream"));
+}
+
+std::string http_client::get_file(const std::string& path, const query& parameters) {
+  return exchange("GET", path, parameters, {}, {});
+}
+
 json http_client::call(const std::string& method, const std::string& path, const query& parameters,
                        const json* body) {
+  bool sends = body != nullptr && !body->is_null();
+  auto text = sends ? body->dump(-1, ' ', false, json::error_handler_t::replace) : std::string{};
+  return as_json(
+      exchange(method, path, parameters, std::move(text), sends ? "application/json" : ""));
+}
+
+json http_client::as_json(const std::string& text) const {
+  auto value = json::parse(text, nullptr, false);
+  if (value.is_discarded())
+    throw failure(fmt::format("{} did not answer with JSON: is it a Troupe node?", base_url_));
+  return value;
+}
+
+std::string http_client::exchange(const std::string& method, const std::string& path,
+                                  const query& parameters, std::string body,
+                                  const std::string& content_type) {
   httplib::Request request;
   request.method = method;
   request.path = path;
   char mark = '?';
   for (const auto& [name, value] : parameters)
     request.path += fmt::format("{}{}={}", std::exchange(mark, '&'), name, url_encode(value));
-  request.set_header("Accept", "application/json");
-  if (body != nullptr && !body->is_null()) {
-    request.body = body->dump(-1, ' ', false, json::error_handler_t::replace);
-    request.set_header("Content-Type", "application/json");
+  request.set_header("Accept", "application/json, */*;q=0.1");
+  if (!content_type.empty()) {
+    request.body = std::move(body);
+    request.set_header("Content-Type", content_type);
   }
   auto result = impl_->client.send(request);
   if (!result)
     throw no_answer(base_url_, result.error());
   if (result->status >= 400)
     throw to_failure(base_url_, result->status, result->body);
-  auto value = json::parse(result->body, nullptr, false);
-  if (result->status >= 300 || value.is_discarded())
+  if (result->status >= 300)
     throw failure(fmt::format("{} did not answer with JSON: is it a Troupe node?", base_url_));
-  return value;
+  return std::move(result->body);
 }
 
 bool http_client::stream(const std::string& method, const std::string& path, const json& body,
@@ -204,6 +228,9 @@ void http_client::abort() {
 std::string url_encode(std::string_view text) { return gateway::percent_encode(text); }
 
 std::string normalise_url(const std::string& url) {
+  if (url.empty()) // as node.json has it
+    throw failure("the node here has no public port, as it has not the role gateway: name one that "
+                  "has with --url");
   auto out = url.find("://") == std::string::npos ? "http://" + url : url;
   while (out.ends_with('/'))
     out.pop_back();

@@ -40,9 +40,11 @@ node_address require_node(const options& common, const config::node_config& conf
 /// A node's answer that is an error.
 class api_failure : public failure {
 public:
-  api_failure(int status, std::string code, const std::string& text);
+  api_failure(int status, std::string code, const std::string& text,
+              nlohmann::json answer = nullptr);
   int status;
   std::string code;
+  nlohmann::json answer; // all of it; null: it was no JSON
 };
 
 /// A blocking HTTP client for one base URL: low rate, JSON, server-sent events. Not thread-safe but
@@ -63,6 +65,10 @@ public:
   nlohmann::json post(const std::string& path, const nlohmann::json& body);
   nlohmann::json patch(const std::string& path, const nlohmann::json& body);
   nlohmann::json del(const std::string& path);
+  /// Sends a file as it is.
+  nlohmann::json put_file(const std::string& path, const query& parameters, std::string content);
+  /// Reads a file as it is.
+  std::string get_file(const std::string& path, const query& parameters);
 
   /// Sends and reads server-sent events until the stream ends, the handler says so, or `abort`.
   /// True when the stream ended whole or was ended from here; false when it broke off. Throws
@@ -79,6 +85,9 @@ private:
   struct impl;
   nlohmann::json call(const std::string& method, const std::string& path, const query& parameters,
                       const nlohmann::json* body);
+  std::string exchange(const std::string& method, const std::string& path, const query& parameters,
+                       std::string body, const std::string& content_type);
+  nlohmann::json as_json(const std::string& text) const;
 
   std::string base_url_;
   std::unique_ptr<impl> impl_;

@@ -11,6 +11,7 @@ public:
   explicit running_node(const config::node_config& config) {
     auto own = config;
     own.gateway.listen = "127.0.0.1:0";
+    own.cluster.roles = config::cluster_section{}.roles; // who chats needs all of them
     own.gateway.tls_certificate.clear();
     own.gateway.tls_key.clear();
     own.ops.listen = "127.0.0.1:0";

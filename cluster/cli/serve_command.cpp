@@ -3,6 +3,7 @@
 #include "cluster/node.hpp"
 #include "cluster/node_files.hpp"
 #include "cluster/signals.hpp"
+#include "config/forms.hpp"
 #include "config/load.hpp"
 #include "messages/log.hpp"
 
@@ -55,14 +56,18 @@ config::node_config load_or_fail(const config::load_options& options) {
   return std::move(loaded.config);
 }
 
-/// What a node that joins others of this machine leaves to them: the database of their data folder,
-/// and the ports they have. Whatever was given is kept.
+/// What a node that joins others of this machine leaves to them: their data folder, the database in
+/// it, and the ports they have. Whatever was given is kept.
 void settle_beside_others(config::node_config& config) {
-  if (config.cluster.join.empty())
+  auto other = config::parse_listen(config.cluster.join);
+  if (!other || !config::is_loopback(other->host))
     return;
+  auto own_folder = config.node.data_dir + "/nodes/" + config.node.name;
   if (config.store.backend == "sqlite" && config.store.url.empty()) {
     config.store.url = config.node.data_dir + "/troupe.db";
-    config.node.data_dir += "/nodes/" + config.node.name;
+    config.node.data_dir = own_folder;
+  } else if (config.node.data_dir == config::node_section{}.data_dir) {
+    config.node.data_dir = own_folder;
   }
   if (config.gateway.listen == config::gateway_section{}.listen)
     config.gateway.listen = "127.0.0.1:0";
@@ -82,6 +87,13 @@ log_options log_options_of(const config::log_section& section) {
 void greet(const node& running) {
   if (::isatty(STDOUT_FILENO) == 0)
     return;
+  if (running.url().empty()) {
+    fmt::print("Troupe {} is ready, without a public port: it has not the role gateway\n"
+               "  troupe status            see how it does\n",
+               TROUPE_VERSION);
+    std::fflush(stdout);
+    return;
+  }
   fmt::print("Troupe {} is ready at {}\n"
              "  troupe chat hello        talk to it\n"
              "  troupe key create        make a key for programs ({}/v1)\n"
@@ -164,7 +176,9 @@ void add_serve_command(CLI::App& app, options& common) {
                       "Port for other nodes, ADDRESS:PORT (cluster.listen)");
   command->add_option("--join", flags->join, "A node of the cluster to join (cluster.join)");
   command->add_option("--roles", flags->roles,
-                      "gateway,session,channel,tools,store,scheduler (cluster.roles)");
+                      "What it does: gateway (public port), session (conversations), channel "
+                      "(platforms), tools (counting for others); store and scheduler change "
+                      "nothing yet. Default: all (cluster.roles)");
   command->add_option("--http", flags->http, "Public port, ADDRESS:PORT (gateway.listen)");
   command->add_option("--ops", flags->ops, "Operators' port, ADDRESS:PORT (ops.listen)");
   command->footer("A second node of this machine: troupe serve --node b --join 127.0.0.1:7400\nIt "

@@ -34,6 +34,24 @@ std::string store_line(const json& store) {
   return error.empty() ? line : line + "; last error: " + error;
 }
 
+// "41 here, 12 at others, 1 failed over, 3 for others".
+std::string tools_line(const json& tools, const std::string& self) {
+  std::int64_t here = 0;
+  std::int64_t others = 0;
+  std::int64_t failed = 0;
+  std::int64_t served = 0;
+  for (const auto& kind : tools.value("kinds", json::object())) {
+    here += integer(kind, "short");
+    served += integer(kind, "served");
+    for (const auto& [name, counts] : kind.value("nodes", json::object()).items()) {
+      (name == self ? here : others) += integer(counts, "done");
+      failed += integer(counts, "failed_over");
+    }
+  }
+  return fmt::format("{} here, {} at others, {} failed over, {} for others", here, others, failed,
+                     served);
+}
+
 void show(const json& node) {
   auto style = styles::of_stdout();
   auto phase = text(node, "phase");
@@ -45,13 +63,16 @@ void show(const json& node) {
     fmt::print("  {:<14}{}\n", name, printable(value));
   };
   line("process", fmt::format("{}", integer(node, "pid")));
-  line("address", text(node, "url"));
+  auto url = text(node, "url");
+  line("address", url.empty() ? "none: it has not the role gateway" : url);
   line("operators", text(node, "ops_url"));
   line("connections", fmt::format("{}", integer(node, "connections")));
   line("requests", fmt::format("{}", integer(node, "requests_total")));
   line("open streams", fmt::format("{}", integer(node, "streams_open")));
   line("sessions", fmt::format("{} in memory, {} turns running", integer(node, "sessions_live"),
                                integer(node, "turns_running")));
+  if (node.contains("tools") && node["tools"].is_object())
+    line("tools", tools_line(node["tools"], text(node, "name")));
   if (node.contains("store") && node["store"].is_object())
     line("store", store_line(node["store"]));
 }

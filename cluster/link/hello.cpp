@@ -38,10 +38,11 @@ std::optional<caf::error> refusal_of(const v1::LinkHello& hello, std::string_vie
     return make_error(ec::malformed_request, "a link's hello must name its node");
   if (hello.protocol() < protocol_min || hello.protocol_min() > protocol)
     return make_error(ec::unsupported,
-                      fmt::format("node {} speaks link protocols {} to {}, this one {} to {}: "
-                                  "upgrade the older node, one version at a time",
-                                  hello.name(), hello.protocol_min(), hello.protocol(),
-                                  protocol_min, protocol));
+                      fmt::format("node {} speaks link protocols {} to {}, node {} {} to {}: "
+                                  "upgrade node {}, one version at a time",
+                                  hello.name(), hello.protocol_min(), hello.protocol(), self,
+                                  protocol_min, protocol,
+                                  hello.protocol() < protocol_min ? hello.name() : self));
   if (hello.cluster_id() != cluster_id)
     return make_error(ec::forbidden,
                       fmt::format("node {} is of another cluster: give it the database of this "

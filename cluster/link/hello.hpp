@@ -24,6 +24,11 @@ struct known_node {
 };
 using known_nodes = std::map<std::string, known_node, std::less<>>;
 
+/// The protocol of a link with who said this, once it was agreed with.
+inline std::int32_t spoken_with(const v1::LinkHello& said) {
+  return said.protocol() < protocol ? said.protocol() : protocol;
+}
+
 /// Of all nodes of a view but `self`.
 known_nodes nodes_of(const v1::ClusterView& view, std::string_view self);
 

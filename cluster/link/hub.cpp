@@ -161,6 +161,7 @@ void hub::up(const connection_ptr& link) {
   peer_options options{
       options_.links.host,  name, limits(), link->out(), options_.links.service, alarms_,
       options_.links.probe, {}};
+  options.same_version = link->peer().version() == self().version;
   options.end_link = [io = io_, weak = std::weak_ptr{link}](const std::string& reason) {
     asio::post(io->context(), [weak, reason] {
       if (auto here = weak.lock())
@@ -169,6 +170,8 @@ void hub::up(const connection_ptr& link) {
   };
   one.handle = troupe::spawn<caf::lazy_init>(options_.links.host, peer, std::move(options));
   options_.links.peers->put(name, one.handle);
+  if (options_.links.on_up)
+    options_.links.on_up();
   log_info("link_up", {{"peer", name}, {"incarnation", link->peer().incarnation()}});
   auto news = seen(*link);
   io_->send(options_.links.region, news, one.handle);
@@ -278,6 +281,8 @@ Links hub::links() const {
     row.set_heard_ms_ago(
         duration_cast<milliseconds>(connection::clock::now() - one.link->heard()).count());
     row.set_queued_bytes(one.link->out()->queued_bytes());
+    row.set_protocol(spoken_with(one.link->peer()));
+    row.set_version(one.link->peer().version());
   }
   return Links{std::move(out)};
 }

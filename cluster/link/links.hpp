@@ -15,6 +15,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -59,8 +60,12 @@ struct link_probe {
   std::atomic<std::uint64_t> links_made{0};
   std::atomic<std::uint64_t> links_lost{0};
   std::atomic<std::uint64_t> strangers_refused{0}; // wrong certificate, cluster, protocol or frame
-  std::atomic<std::uint64_t> unknown_frames{0};    // of a newer version: left alone
-  std::atomic<std::uint64_t> refused_full{0};      // requests, for want of credit
+  // Of another version: left alone, refused, or taken without what is not understood.
+  std::atomic<std::uint64_t> unknown_frames{0};
+  std::atomic<std::uint64_t> unknown_requests{0};
+  std::atomic<std::uint64_t> unknown_answers{0};
+  std::atomic<std::uint64_t> unknown_fields{0}; // messages that have some
+  std::atomic<std::uint64_t> refused_full{0};   // requests, for want of credit
 };
 
 struct links_options {
@@ -71,6 +76,7 @@ struct links_options {
   shard_region_actor region;   // told of `PeerSeen` with a handle when a link came up, and of
                                // `PeerLost`
   std::shared_ptr<peer_table> peers = std::make_shared<peer_table>(); // kept by the links
+  std::function<void()> on_up; // a link came up: notices may have been missed while it was down
   std::shared_ptr<link_probe> probe = std::make_shared<link_probe>();
 };
 

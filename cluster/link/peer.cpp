@@ -1,6 +1,7 @@
 #include "cluster/link/peer.hpp"
 
 #include "cluster/link/remote_sink.hpp"
+#include "cluster/link/versions.hpp"
 #include "messages/failure.hpp"
 #include "messages/log.hpp"
 
@@ -138,6 +139,14 @@ void peer_state::answered(v1::RemoteAnswer& answer) {
     one.promise.deliver(error_of(answer.failure()));
     return;
   }
+  if (is_unknown(answer)) {
+    options_.probe->unknown_answers.fetch_add(1, std::memory_order_relaxed);
+    forget(answer.id());
+    one.promise.deliver(make_error(ec::unsupported, "node " + options_.node
+                                                        + " gave an answer that this node does "
+                                                          "not know: upgrade this one"));
+    return;
+  }
   if (auto subscribed = subscriptions_.find(answer.id()); subscribed != subscriptions_.end())
     subscribed->second.accepted = true;
   one.promise.deliver(RemoteAnswer{std::move(answer)});
@@ -230,6 +239,8 @@ void peer_state::take(const link_input& input) {
   for (auto& one : *input.frames) {
     if (ended_)
       return;
+    if (!options_.same_version)
+      count_unknown(one.frame);
     switch (one.frame.kind_case()) {
       case v1::LinkFrame::kRequest:
         serve(*one.frame.mutable_request(), one.bytes);
@@ -243,6 +254,12 @@ void peer_state::take(const link_input& input) {
         options_.out->handled(one.bytes);
     }
   }
+}
+
+// Looking through a message costs as much as reading it: only links between versions pay.
+void peer_state::count_unknown(const v1::LinkFrame& frame) {
+  if (has_unknown_fields(frame))
+    options_.probe->unknown_fields.fetch_add(1, std::memory_order_relaxed);
 }
 
 void peer_state::end(const std::string& reason) {
@@ -287,7 +304,7 @@ void peer_state::serve(v1::RemoteRequest& request, std::int64_t bytes) {
   };
   switch (request.what_case()) {
     case v1::RemoteRequest::WHAT_NOT_SET:
-      options_.probe->unknown_frames.fetch_add(1, std::memory_order_relaxed);
+      options_.probe->unknown_requests.fetch_add(1, std::memory_order_relaxed);
       refuse(ec::unsupported, "this node does not know such a request: upgrade it");
       return;
     case v1::RemoteRequest::kUnsubscribe: {

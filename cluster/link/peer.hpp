@@ -36,6 +36,7 @@ struct peer_options {
   std::shared_ptr<troupe::alarms> alarms;
   std::shared_ptr<link_probe> probe;
   std::function<void(std::string reason)> end_link; // from any thread
+  bool same_version = true; // of the program: it sends nothing that this one does not know
 };
 
 class peer_state {
@@ -82,6 +83,7 @@ private:
   void came(v1::RemoteEvents& events);
   void break_off(std::uint64_t subscription, const std::string& why);
   std::string broke(v1::RemoteRequest::WhatCase what) const;
+  void count_unknown(const v1::LinkFrame& frame);
 
   // What the other node asks.
   void serve(v1::RemoteRequest& request, std::int64_t bytes);

@@ -1,5 +1,6 @@
 #include "gateway/ops/engine.hpp"
 
+#include "gateway/server/url.hpp"
 #include "messages/error.hpp"
 #include "messages/log.hpp"
 
@@ -103,6 +104,16 @@ void put(const response& from, httplib::Response& to) {
   to.set_content(from.body, from.content_type);
 }
 
+/// Those of the URL alone: the library adds what is in a body that says it is a form, and curl says
+/// so of any.
+std::multimap<std::string, std::string> parameters(const httplib::Request& r) {
+  auto question = r.target.find('?');
+  if (question == std::string::npos)
+    return {};
+  auto query = parse_query(std::string_view{r.target}.substr(question + 1));
+  return {query.begin(), query.end()};
+}
+
 guard_input guarded_fields(const httplib::Request& r, std::array<std::string, 4>& values) {
   constexpr std::array names{"Host", "Origin", "Sec-Fetch-Site", "Authorization"};
   guard_input in;
@@ -139,7 +150,7 @@ struct engine::impl {
 
   void add(const std::string& method, const std::string& path, const route& handler) {
     auto call = [handler](const httplib::Request& in, httplib::Response& out) {
-      put(handler({in.params, in.body}), out);
+      put(handler({parameters(in), in.body}), out);
       if (in.method != "GET" && in.method != "HEAD")
         log_info("ops_command", {{"method", in.method},
                                  {"path", in.path},

@@ -21,7 +21,9 @@ struct script {
   ec failing = ec::none;
   bool silent = false;
   int authorized = 0;
-  std::map<std::string, v1::Principal> keys; // by hash
+  std::vector<caf::typed_response_promise<Principal>> unanswered; // until keys are listed:
+  v1::Principal late;                                             // then with this
+  std::map<std::string, v1::Principal> keys;                      // by hash
   std::vector<std::vector<std::string>> groups;
   std::set<std::string> ledger;
 };
@@ -51,7 +53,11 @@ store_actor::behavior_type scripted(scripted_pointer self, std::shared_ptr<scrip
       [no](const ClaimOutbox&) -> caf::result<OutboxRows> { return no(); },
       [no](const SettleOutbox&) -> caf::result<Done> { return no(); },
       [no](const CreateApiKey&) -> caf::result<ApiKeyCreated> { return no(); },
-      [](const ListApiKeys&) -> caf::result<ApiKeyPage> { return ApiKeyPage{}; },
+      [s](const ListApiKeys&) -> caf::result<ApiKeyPage> {
+        for (auto& promise : std::exchange(s->unanswered, {}))
+          promise.deliver(Principal{s->late});
+        return ApiKeyPage{};
+      },
       [s](const RevokeApiKey& x) -> caf::result<Done> {
         if (s->failing != ec::none)
           return make_error(s->failing);
@@ -60,8 +66,10 @@ store_actor::behavior_type scripted(scripted_pointer self, std::shared_ptr<scrip
       },
       [s, self](const Authorize& x) -> caf::result<Principal> {
         ++s->authorized;
-        if (s->silent)
-          return self->make_response_promise<Principal>();
+        if (s->silent) {
+          s->unanswered.push_back(self->make_response_promise<Principal>());
+          return s->unanswered.back();
+        }
         if (s->failing != ec::none)
           return make_error(s->failing);
         auto found = s->keys.find(x->key_hash());
@@ -93,7 +101,10 @@ struct account_fixture : test::actor_fixture {
     actor = nullptr;
     run();
   }
-  ~account_fixture() { end(store); }
+  ~account_fixture() {
+    s->unanswered.clear();
+    end(store);
+  }
 
   std::shared_ptr<script> s = std::make_shared<script>();
   store_actor store = troupe::spawn(host, scripted, s);
@@ -102,7 +113,9 @@ struct account_fixture : test::actor_fixture {
 struct keyring_fixture : account_fixture {
   keyring_fixture() {
     limits.cache_ms = 60'000;
-    ring = troupe::spawn(host, keyring, keyring_options{store, limits, clock});
+    keyring_options options{store, limits, clock, fresh};
+    options.tell_revoked = [this](const std::string& id) { told.push_back(id); };
+    ring = troupe::spawn(host, keyring, std::move(options));
     v1::Principal principal;
     principal.set_id("k1");
     principal.set_name("ci");
@@ -123,7 +136,17 @@ struct keyring_fixture : account_fixture {
     return out;
   }
 
+  /// Another node says that it revoked a key; empty: that it may have revoked any.
+  void hear(const std::string& id) {
+    v1::KeyRevoked news;
+    news.set_id(id);
+    caf::anon_send(ring, KeyRevoked{std::move(news)});
+    run();
+  }
+
   config::keys_section limits;
+  std::shared_ptr<freshness> fresh = std::make_shared<freshness>();
+  std::vector<std::string> told; // to other nodes
   keyring_actor ring;
   std::string good = persistence::hash_api_key("good");
   std::string bad = persistence::hash_api_key("bad");
@@ -231,6 +254,52 @@ TEST_CASE_FIXTURE(keyring_fixture, "a key revoked here is refused at once") {
   CHECK(ask<Done>(ring, RevokeApiKey{revoke}));
   CHECK(use(good) == ec::unauthenticated);
   CHECK(ask<ApiKeyPage>(ring, ListApiKeys{}));
+}
+
+TEST_CASE_FIXTURE(keyring_fixture,
+                  "a key revoked here is told to others, once it is in the store") {
+  v1::RevokeApiKey revoke;
+  revoke.set_id("k1");
+  s->failing = ec::store_unavailable;
+  CHECK(!ask<Done>(ring, RevokeApiKey{revoke}));
+  CHECK(told.empty());
+  s->failing = ec::none;
+  CHECK(ask<Done>(ring, RevokeApiKey{revoke}));
+  CHECK(told == std::vector<std::string>{"k1"});
+}
+
+TEST_CASE_FIXTURE(keyring_fixture, "a key revoked on another node is refused once that is told") {
+  CHECK(use(good) == ec::none);
+  auto kept = fresh->stamp();
+  s->keys.clear();
+  CHECK(use(good) == ec::none); // from memory
+  hear("k2");
+  CHECK(use(good) == ec::none);
+  kept = fresh->stamp();
+  hear("k1");
+  CHECK(!fresh->holds(kept)); // nor does what others kept of it
+  CHECK(use(good) == ec::unauthenticated);
+  CHECK(told.empty()); // it is that node's to tell
+}
+
+TEST_CASE_FIXTURE(keyring_fixture, "after a link came up nothing remembered holds, nor what was on "
+                                   "its way") {
+  CHECK(use(good) == ec::none);
+  s->keys.clear();
+  hear("");
+  CHECK(use(good) == ec::unauthenticated);
+  advance(3s);
+  s->silent = true;
+  caf::scoped_actor self{*system};
+  auto asked = self->request(ring, caf::infinite, question(good));
+  run();
+  hear("");
+  s->late.set_id("k1"); // as the store had it when it was asked
+  s->late.add_scopes("openai");
+  s->silent = false;
+  CHECK(ask<ApiKeyPage>(store, ListApiKeys{}));
+  asked.receive([](const Principal&) {}, [](const caf::error& e) { FAIL(describe(e)); });
+  CHECK(use(good) == ec::unauthenticated);
 }
 
 TEST_CASE_FIXTURE(ledger_fixture, "a ledger writes what came within its delay as one group") {

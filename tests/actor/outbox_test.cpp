@@ -23,6 +23,9 @@ struct outbox_fixture : test::actor_fixture {
     options.store = test::spawn_store(*system, table);
     options.clock = clock;
     options.seed = 1;
+    options.tell_others = [this](const v1::OutboxChanged& which) {
+      told.push_back(which.channel() + "/" + which.account());
+    };
     channel_handle = test::spawn_channel(*system, channel);
   }
 
@@ -87,6 +90,7 @@ struct outbox_fixture : test::actor_fixture {
   std::shared_ptr<test::channel_script> channel = std::make_shared<test::channel_script>();
   with_timer<channel_actor> channel_handle;
   outbox_options options;
+  std::vector<std::string> told; // to other nodes
   outbox_actor actor;
 };
 
@@ -340,4 +344,27 @@ TEST_CASE_FIXTURE(outbox_fixture, "a row whose claim ran out before its turn is 
   table->rows["b"].set_next_attempt_us(clock->now_us() + 60'000'000); // another node's now
   answer_held(0);
   CHECK(delivered() == ids{"a"});
+}
+
+TEST_CASE_FIXTURE(outbox_fixture,
+                  "rows of an account that is not here are told to other nodes, and "
+                  "what they tell to nobody") {
+  start();
+  add("a");
+  look();
+  CHECK(told == ids{"onebot/qq"});
+  come();
+  CHECK(delivered() == ids{"a"});
+  add("b");
+  look();
+  CHECK(delivered() == ids{"a", "b"});
+  CHECK(told.size() == 1);
+  go();
+  look();
+  CHECK(told.size() == 2);
+  auto theirs = *changed();
+  theirs.set_told(true);
+  caf::anon_send(actor, OutboxChanged{theirs});
+  run();
+  CHECK(told.size() == 2);
 }

@@ -213,6 +213,12 @@ TEST_CASE_FIXTURE(fixture, "the log level can be read and changed, by known name
   CHECK(ask("GET", "/ops/v1/log").json().at("level") == to_string(before));
   CHECK(ask("PUT", "/ops/v1/log", R"({"level":"error"})").status == 200);
   CHECK(get_log_level() == log_level::error);
+  // As curl's -d sends it.
+  auto form = "Authorization: Bearer sesame\r\nContent-Type: application/x-www-form-urlencoded\r\n";
+  CHECK(ask("PUT", "/ops/v1/log", R"({"level":"warn"})", form).status == 200);
+  CHECK(ask("PUT", "/ops/v1/log?x=1", R"({"level":"error"})", form).status == 400);
+  CHECK(get_log_level() == log_level::warn);
+  CHECK(ask("PUT", "/ops/v1/log", R"({"level":"error"})").status == 200);
   for (auto body : {"", "error", "[]", R"({"level":"loud"})", R"({"level":5})",
                     R"({"level":"info","x":1})", R"({"level":)"})
     CHECK_MESSAGE(ask("PUT", "/ops/v1/log", body).status == 400, body);

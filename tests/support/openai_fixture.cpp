@@ -29,6 +29,7 @@ keyring_actor::behavior_type fake_keyring(self_pointer<keyring_actor, fake_keyri
       [](const CreateApiKey&) -> caf::result<ApiKeyCreated> { return make_error(ec::unsupported); },
       [](const ListApiKeys&) -> caf::result<ApiKeyPage> { return make_error(ec::unsupported); },
       [](const RevokeApiKey&) -> caf::result<Done> { return make_error(ec::unsupported); },
+      [](const KeyRevoked&) {},
   };
 }
 

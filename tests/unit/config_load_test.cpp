@@ -292,6 +292,9 @@ TEST_CASE("keys that contradict each other are refused") {
   CHECK(says(from("channels: {outbox: {backoff_first_ms: 100, backoff_max_ms: 50}}\n"),
              "is longer than backoff_max_ms"));
   CHECK(says(from("channels: {onebot: [{account: a}, {account: a}]}\n"), "given to two accounts"));
+  CHECK(says(from("channels: {onebot: [{account: a}]}\ncluster: {roles: [channel, session]}\n"),
+             "cluster.roles: OneBot accounts are dialled at the public port"));
+  CHECK(from("channels: {onebot: [{account: a}]}\ncluster: {roles: [session]}\n").ok());
   CHECK(says(from("channels: {onebot: [{account: a}]}\ngateway: {listen: '0.0.0.0:1'}\n"),
              "channels.onebot.0.access_token: is needed"));
 }
@@ -344,4 +347,11 @@ TEST_CASE("addresses and URLs of the wrong form are refused") {
   for (auto origin : {"a.example", "https://a.example/", "https://u@a.example", "''"})
     CHECK(!from(std::string{"gateway: {cors_origins: [\""} + origin + "\"]}\n").ok());
   CHECK(!from("gateway: {trusted_proxies: [example.com]}\n").ok());
+}
+
+TEST_CASE("roles are known ones, at least one, and the others are listed") {
+  CHECK(from("cluster: {roles: [tools, gateway]}\n").ok());
+  CHECK(says(from("cluster: {roles: [tools, toolz]}\n"),
+             "expects gateway, session, channel, tools, store or scheduler"));
+  CHECK(says(from("cluster: {roles: []}\n"), "at least one role"));
 }

@@ -44,11 +44,17 @@ void outbox_state::start(outbox_options opts) {
 }
 
 void outbox_state::changed(const OutboxChanged& which) {
-  if (which->channel().empty())
+  if (which->channel().empty()) {
     for (const auto& entry : accounts)
       claim(entry.first);
-  else if (auto key = account_key(*which); accounts.count(key) != 0)
+    return;
+  }
+  auto key = account_key(*which);
+  auto found = accounts.find(key);
+  if (found != accounts.end() && found->second.handle)
     claim(key);
+  else if (!which->told() && options.tell_others)
+    options.tell_others(*which);
 }
 
 void outbox_state::announced(const OutboxChanged& which, const channel_actor& channel) {

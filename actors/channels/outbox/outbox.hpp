@@ -14,6 +14,7 @@
 #include "messages/interfaces.hpp"
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <random>
 #include <unordered_map>
@@ -28,6 +29,8 @@ struct outbox_options {
   std::int64_t store_limit_ms = 10'000;      // of one command
   std::int64_t hand_over_limit_ms = 900'000; // of one delivery; channels have limits of their own
   std::uint64_t seed = 0;                    // of the jitter; 0: random
+  /// Rows wait for an account that takes no deliveries here: it may be at another node.
+  std::function<void(const v1::OutboxChanged&)> tell_others;
 };
 
 struct outbox_state;
