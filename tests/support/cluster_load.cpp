@@ -24,7 +24,7 @@ cluster_load::cluster_load(unsigned seed, const std::string& backend, int nodes_
   options_.seed = seed;
   options_.model = "mock";
   options_.conversations = 8;
-  options_.completions_per_s = 20; // they cost what turns need: 120 a second of three nodes will do
+  options_.completions_per_s = 10; // they cost what turns need: 60 a second of three nodes will do
   for (int i = 0; i < nodes_count; ++i) {
     places_.push_back(std::make_unique<node_place>());
     lead(i, i);
