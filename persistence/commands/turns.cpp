@@ -158,8 +158,8 @@ v1::SessionLoaded load(database& db, v1::Conversation conversation, std::string_
         db.messages().branch(conversation.id(), leaf_id, max_messages == 0 ? 200 : max_messages,
                              max_bytes <= 0 ? page_bytes_max : max_bytes);
     out.set_truncated(run.more);
-    for (auto i = run.messages.rbegin(); i != run.messages.rend(); ++i)
-      *out.add_messages() = std::move(*i);
+    std::for_each(run.messages.rbegin(), run.messages.rend(),
+                  [&](v1::Message& x) { *out.add_messages() = std::move(x); });
   }
   for (auto& turn : db.turns().unfinished_of(conversation.id()))
     *out.add_unfinished() = std::move(turn);
