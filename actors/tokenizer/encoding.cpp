@@ -29,6 +29,10 @@ struct overloaded : Handlers... {
   using Handlers::operator()...;
 };
 
+// Said outright for clang 14, which deduces nothing for an aggregate.
+template <class... Handlers>
+overloaded(Handlers...) -> overloaded<Handlers...>;
+
 // Collects tokens in a block, into which those of a slot are copied without a look at how many they
 // are.
 class token_list {
