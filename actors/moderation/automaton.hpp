@@ -11,6 +11,7 @@
 #include "actors/moderation/folding.hpp"
 #include "actors/moderation/pattern.hpp"
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -137,6 +138,15 @@ private:
       return bits[hashed >> shift >> 6] >> (hashed >> shift & 63) & 1;
     }
   };
+
+  // How words go on after a hashed group, a bit for each of `groups::way`.
+  std::uint64_t ways_of(std::uint64_t hashed) const noexcept {
+    return std::rotr(ways_[hashed >> ways_shift_], ways_turn(hashed));
+  }
+  // Groups that share a word of bits have them at different places.
+  int ways_turn(std::uint64_t hashed) const noexcept {
+    return static_cast<int>(hashed >> (ways_shift_ - 6) & 63);
+  }
 
   codes::code code_of(char32_t code_point) const noexcept {
     if (code_point < 0x10000)

@@ -284,8 +284,8 @@ private:
       auto group = groups::hashed(group_of(codes, 0, first));
       (is_short(codes) ? made_.pairs_ : made_.fours_).add(group);
       auto next = group_of(codes, first, std::min(codes.size() - first, after));
-      made_.ways_[group >> made_.ways_shift_] |= std::uint64_t{1}
-                                                 << groups::way(static_cast<std::uint32_t>(next));
+      auto way = std::uint64_t{1} << groups::way(static_cast<std::uint32_t>(next));
+      made_.ways_[group >> made_.ways_shift_] |= std::rotl(way, made_.ways_turn(group));
     }
   }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string>
 #include <string_view>
@@ -93,14 +94,19 @@ inline character character_at(std::string_view text, std::size_t at) noexcept {
 
 /// How many bytes at the text's end may be the beginning of a character that goes on: 0 to 3.
 inline std::size_t unfinished_bytes(std::string_view text) noexcept {
-  for (std::size_t back = 1; back <= 3 && back <= text.size(); ++back) {
-    auto byte = static_cast<unsigned char>(text[text.size() - back]);
-    if ((byte & 0xc0) == 0x80)
-      continue;
-    auto whole = byte >= 0xf0 && byte < 0xf8 ? 4u : byte >= 0xe0 ? 3u : byte >= 0xc0 ? 2u : 1u;
-    return byte < 0xf8 && whole > back ? back : 0;
-  }
-  return 0;
+  char ends[3] = {};
+  if (text.size() >= sizeof ends)
+    std::memcpy(ends, text.data() + text.size() - sizeof ends, sizeof ends);
+  else if (!text.empty())
+    std::memcpy(ends + sizeof ends - text.size(), text.data(), text.size());
+  auto last = [&](std::size_t i) -> unsigned { return static_cast<unsigned char>(ends[2 - i]); };
+  // Without branches: a stream ends anywhere in a character.
+  auto begins = [](unsigned byte, unsigned from) -> unsigned { return byte - from < 0xf8 - from; };
+  auto continues = [](unsigned byte) -> unsigned { return byte - 0x80 < 0x40; };
+  auto one = begins(last(0), 0xc0);
+  auto two = continues(last(0)) & begins(last(1), 0xe0);
+  auto three = continues(last(0)) & continues(last(1)) & begins(last(2), 0xf0);
+  return one + 2 * two + 3 * three; // at most one of them is so
 }
 
 /// UTF-8 of a code point at the end of `out`.

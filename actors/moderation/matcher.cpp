@@ -22,10 +22,6 @@ audience matcher::audience_of(std::string_view tenant, std::string_view channel)
   return {number_in(tenants_, tenant), number_in(channels_, channel)};
 }
 
-std::size_t matcher::progress::least() const noexcept {
-  return std::min({words_at, exact_at, sound_at, detectors_at});
-}
-
 bool matcher::before(const raw_hit& a, const raw_hit& b) noexcept {
   if (a.what.begin != b.what.begin)
     return a.what.begin < b.what.begin;
@@ -36,35 +32,42 @@ bool matcher::before(const raw_hit& a, const raw_hit& b) noexcept {
   return a.from < b.from;
 }
 
-void matcher::scan(std::string_view text, progress& at, bool final, audience to,
-                   std::size_t hits_max, std::vector<found>& memory,
-                   std::vector<raw_hit>& hits) const {
-  auto add = [&](source from, std::size_t& where, auto&& scan_on) {
+matcher::progress matcher::beginning() const noexcept {
+  progress at;
+  if (!exact_.empty())
+    at.exact_at = 0;
+  if (!sound_.empty())
+    at.sound_at = 0;
+  if (!detectors_.empty())
+    at.detectors_at = 0;
+  return at;
+}
+
+void matcher::add(const std::vector<found>& some, source from, std::size_t base,
+                  std::vector<raw_hit>& hits) {
+  for (const auto& one : some)
+    hits.push_back({{base + one.begin, base + one.end, one.entry}, from});
+}
+
+void matcher::scan_others(std::string_view text, progress& at, bool final, audience to,
+                          std::size_t hits_max, std::vector<found>& memory,
+                          std::vector<raw_hit>& hits) const {
+  auto scan_on = [&](source from, std::size_t& where, auto&& part) {
     memory.clear();
     auto base = where;
-    where += scan_on(text.substr(base));
-    for (const auto& one : memory)
-      hits.push_back({{base + one.begin, base + one.end, one.entry}, from});
+    where += part(text.substr(base));
+    add(memory, from, base, hits);
   };
-  add(source::words, at.words_at, [&](std::string_view rest) {
-    return words_.scan(rest, at.words, final, to, hits_max, memory);
-  });
-  if (exact_.empty())
-    at.exact_at = text.size();
-  else
-    add(source::exact, at.exact_at, [&](std::string_view rest) {
+  if (at.exact_at != progress::unused)
+    scan_on(source::exact, at.exact_at, [&](std::string_view rest) {
       return exact_.scan(rest, at.exact, final, to, hits_max, memory);
     });
-  if (sound_.empty())
-    at.sound_at = text.size();
-  else
-    add(source::sound, at.sound_at, [&](std::string_view rest) {
+  if (at.sound_at != progress::unused)
+    scan_on(source::sound, at.sound_at, [&](std::string_view rest) {
       return sound_.scan(rest, at.sound_after_latin, final, to, hits_max, memory);
     });
-  if (detectors_.empty())
-    at.detectors_at = text.size();
-  else
-    add(source::detectors, at.detectors_at, [&](std::string_view rest) {
+  if (at.detectors_at != progress::unused)
+    scan_on(source::detectors, at.detectors_at, [&](std::string_view rest) {
       auto first = memory.size();
       auto end = detectors_.scan(rest, at.detectors_after, final, hits_max, memory);
       for (auto i = first; i < memory.size(); ++i)
@@ -83,7 +86,7 @@ findings matcher::find(std::string_view text, audience to, std::size_t hits_max)
     text = text.substr(0, find_bytes_max);
     result.truncated = true;
   }
-  progress at;
+  auto at = beginning();
   std::vector<found> memory;
   std::vector<raw_hit> raw;
   // Allowed words take a part of the limit, which is for memory's sake.

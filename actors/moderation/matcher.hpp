@@ -7,6 +7,7 @@
 #include "actors/moderation/folding.hpp"
 #include "actors/moderation/pinyin.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -99,11 +100,14 @@ private:
 
   /// Where a scan of a text that comes in pieces stands, of each part of the matcher.
   struct progress {
-    std::size_t words_at = 0, exact_at = 0, sound_at = 0, detectors_at = 0;
+    static constexpr std::size_t unused = std::string_view::npos;
+    std::size_t words_at = 0, exact_at = unused, sound_at = unused, detectors_at = unused;
     scan_context words, exact;
     bool sound_after_latin = false;
     char detectors_after = 0;
-    std::size_t least() const noexcept;
+    std::size_t least() const noexcept {
+      return std::min(std::min(words_at, exact_at), std::min(sound_at, detectors_at));
+    }
   };
   enum class source : std::uint8_t { words, exact, sound, detectors };
   struct raw_hit {
@@ -111,9 +115,24 @@ private:
     source from;
   };
 
+  /// At a text's beginning.
+  progress beginning() const noexcept;
   /// Goes on with `text` as far as it is known, or until about `hits_max` hits were added.
   void scan(std::string_view text, progress& at, bool final, audience to, std::size_t hits_max,
-            std::vector<found>& memory, std::vector<raw_hit>& hits) const;
+            std::vector<found>& memory, std::vector<raw_hit>& hits) const {
+    auto base = at.words_at;
+    memory.clear();
+    at.words_at += words_.scan(text.substr(base), at.words, final, to, hits_max, memory);
+    if (!memory.empty())
+      add(memory, source::words, base, hits);
+    if (std::min(std::min(at.exact_at, at.sound_at), at.detectors_at) != progress::unused)
+      scan_others(text, at, final, to, hits_max, memory, hits);
+  }
+  void scan_others(std::string_view text, progress& at, bool final, audience to,
+                   std::size_t hits_max, std::vector<found>& memory,
+                   std::vector<raw_hit>& hits) const;
+  static void add(const std::vector<found>& some, source from, std::size_t base,
+                  std::vector<raw_hit>& hits);
   static bool before(const raw_hit& a, const raw_hit& b) noexcept;
   bool is_allowed(const raw_hit& one) const noexcept;
   /// `bytes` is the text of the hit; offsets count from `base`.

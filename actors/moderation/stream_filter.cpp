@@ -6,20 +6,26 @@ namespace troupe::moderation {
 
 namespace {
 
-constexpr std::size_t piece_bytes_max = 4'096; // longer ones are taken in parts
+constexpr std::size_t at_once_bytes_max = 4'096; // longer ones are taken in parts
 constexpr std::size_t hits_at_once = 1'000;
+// So much text that has gone on stays before the text held back: to drop it with each small piece
+// takes longer than to look at the piece.
+constexpr std::size_t passed_bytes_max = 256;
+
+// By itself: where the compiler knows how long a piece may be, it copies it the slow way.
+[[gnu::noinline]] void append(std::string& to, std::string_view piece) { to += piece; }
 
 } // namespace
 
 stream_filter::stream_filter(std::shared_ptr<const matcher> words, audience to,
                              filter_options options) :
-    words_(std::move(words)), to_(to), options_(options) {}
+    words_(std::move(words)), to_(to), options_(options), at_(words_->beginning()) {}
 
 void stream_filter::push(std::string_view piece, std::string& out, std::vector<hit>& hits) {
   while (!piece.empty() && !blocked_) {
-    auto part = piece.substr(0, piece_bytes_max);
+    auto part = piece.substr(0, at_once_bytes_max);
     piece.remove_prefix(part.size());
-    held_ += part;
+    append(held_, part);
     advance(false, out, hits);
   }
 }
@@ -34,27 +40,43 @@ void stream_filter::advance(bool final, std::string& out, std::vector<hit>& hits
   // Not the beginning of a character alone.
   auto known = final ? held_.size() : held_.size() - unfinished_bytes(held_);
   auto text = std::string_view{held_}.substr(0, known);
-  for (bool all = false; !all;) {
-    auto before = open_.size();
-    words_->scan(text, at_, final, to_, hits_at_once, memory_, open_);
-    all = open_.size() - before < hits_at_once;
-    if (!open_.empty())
-      settle(at_.least(), text, out, hits);
+  words_->scan(text, at_, final, to_, hits_at_once, memory_, open_);
+  if (!open_.empty() && !settle_all(text, final, out, hits))
+    return;
+  auto certain = at_.least();
+  writer_.pass(base_ + certain, text, base_, out);
+  if (certain > passed_bytes_max)
+    drop(certain);
+}
+
+// Makes hits of what was found, and finds the rest. False if there was one to stop at.
+bool stream_filter::settle_all(std::string_view text, bool final, std::string& out,
+                               std::vector<hit>& hits) {
+  for (;;) {
+    auto many = open_.size() >= hits_at_once;
+    settle(at_.least(), text, out, hits);
     if (blocked_) {
       held_.clear();
       open_.clear();
-      return;
+      at_ = words_->beginning();
+      return false;
     }
+    if (!many)
+      return true;
+    words_->scan(text, at_, final, to_, hits_at_once, memory_, open_);
   }
-  auto certain = at_.least();
-  writer_.pass(base_ + certain, text, base_, out);
-  held_.erase(0, certain);
-  base_ += certain;
+}
+
+// Forgets the first bytes of the text, which have gone on.
+void stream_filter::drop(std::size_t bytes) {
+  held_.erase(0, bytes);
+  base_ += bytes;
   for (auto* at : {&at_.words_at, &at_.exact_at, &at_.sound_at, &at_.detectors_at})
-    *at -= certain;
+    if (*at != matcher::progress::unused)
+      *at -= bytes;
   for (auto& one : open_) {
-    one.what.begin -= certain;
-    one.what.end -= certain;
+    one.what.begin -= bytes;
+    one.what.end -= bytes;
   }
 }
 

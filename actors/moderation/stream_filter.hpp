@@ -34,19 +34,21 @@ public:
   /// Ends the message: nothing is held back any more. Afterwards the next message may begin.
   void finish(std::string& out, std::vector<hit>& hits);
 
-  std::size_t held_bytes() const noexcept { return held_.size(); }
+  std::size_t held_bytes() const noexcept { return held_.size() - at_.least(); }
   /// There was a hit to block, and the filter was told to stop at one.
   bool blocked() const noexcept { return blocked_; }
 
 private:
   void advance(bool final, std::string& out, std::vector<hit>& hits);
+  bool settle_all(std::string_view text, bool final, std::string& out, std::vector<hit>& hits);
+  void drop(std::size_t bytes);
   void settle(std::size_t known, std::string_view text, std::string& out, std::vector<hit>& hits);
 
   std::shared_ptr<const matcher> words_;
   audience to_;
   filter_options options_;
   bool blocked_ = false;
-  std::string held_;
+  std::string held_;       // what is held back, behind some text that has gone on
   std::uint64_t base_ = 0; // offset of `held_` in the message
   std::uint64_t allowed_to_ = 0;
   matcher::progress at_;

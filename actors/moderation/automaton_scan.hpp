@@ -1,0 +1,202 @@
+// One scan of a text at work; of automaton.hpp, and internal to it.
+#pragma once
+
+#include "actors/moderation/automaton.hpp"
+#include "actors/moderation/code_groups.hpp"
+
+#include <cstring>
+
+namespace troupe::moderation {
+
+inline constexpr std::size_t block_codes = 2'048;
+/// What a word or pattern that begins at one code may need of those behind it.
+inline constexpr std::size_t look_ahead = text_characters_max + 2;
+/// So many codes behind the last one may be looked at: they have to be `other`.
+inline constexpr std::size_t codes_beyond = 8;
+/// A text of up to so many bytes to which more is added is read the quick way.
+inline constexpr std::size_t piece_bytes_max = 60;
+
+/// A part of the text as codes: each with the offset of its character. Of a run of repeats the
+/// first one is here.
+struct code_block {
+  std::size_t size = 0;
+  codes::code code[block_codes + look_ahead + codes_beyond];
+  std::uint32_t at[block_codes + look_ahead + codes_beyond];
+
+  template <class T>
+  T codes_at(std::size_t i) const noexcept {
+    T codes;
+    std::memcpy(&codes, code + i, sizeof codes);
+    return codes;
+  }
+};
+
+/// Characters as 4 bytes of the text, in the order of x86: the first one is the lowest.
+inline std::uint32_t four_bytes(const char* at) noexcept {
+  std::uint32_t four;
+  std::memcpy(&four, at, sizeof four);
+  return four;
+}
+/// They begin with a character of three bytes.
+inline bool is_three_bytes(std::uint32_t four) noexcept {
+  return (four & 0x00c0'c0f0) == 0x0080'80e0 && (four & 0x200f) != 0; // not an overlong one
+}
+inline std::uint32_t of_three_bytes(std::uint32_t four) noexcept {
+  return (four & 0x0f) << 12 | (four >> 2 & 0x0fc0) | (four >> 16 & 0x3f);
+}
+
+/// Which characters of a text count, one after the other, for what is seen through.
+template <bool Symbols, bool Repeats>
+struct counted {
+  scan_context& at;
+
+  /// Whether the next code counts. What then stands before it, or `other`, is in `between`.
+  [[gnu::always_inline]] bool takes(codes::code code, codes::code& between) noexcept {
+    between = codes::other;
+    if constexpr (Symbols) {
+      if (code >= codes::skipped_space) {
+        at.gap_has_space |= code == codes::skipped_space;
+        at.gap = static_cast<std::uint8_t>(at.gap <= symbols_max ? at.gap + 1 : at.gap);
+        return false;
+      }
+      if (at.gap > 0) {
+        if (at.gap > symbols_max)
+          at.previous = between = codes::gap;
+        else if (at.gap_has_space && codes::is_latin(at.previous) && codes::is_latin(code))
+          at.previous = between = codes::space;
+        at.gap = 0;
+        at.gap_has_space = false;
+      }
+    }
+    if constexpr (Repeats) {
+      if (code == at.previous && code >= codes::first_letter && at.dropped < repeats_max) {
+        ++at.dropped;
+        return false;
+      }
+      at.dropped = 0;
+    }
+    at.previous = code;
+    return true;
+  }
+};
+
+/// What was seen of a piece's codes.
+struct piece_codes {
+  std::uint64_t begins_words =
+      0;                  // of three codes that begin as words do, the first ones: a bit each
+  bool last_pair = false; // so do the last two, of which nothing more is known
+  bool has_latin = false, has_single = false;
+};
+
+enum class outcome : std::uint8_t { no, yes, needs_more };
+
+struct ending {
+  outcome what;
+  std::size_t end = 0;
+};
+
+struct automaton_scan {
+  const automaton& machine;
+  std::string_view text;
+  scan_context& context;
+  bool final;
+  audience to;
+  std::vector<found>& hits;
+  code_block block;
+  std::uint16_t begins[block_codes + look_ahead]; // indices of codes
+
+  automaton_scan(const automaton& machine_, std::string_view text_, scan_context& context_,
+                 bool final_, audience to_, std::vector<found>& hits_) :
+      machine(machine_), text(text_), context(context_), final(final_), to(to_), hits(hits_) {}
+
+  unsigned is_latin_single(codes::code c) const noexcept {
+    return codes::is_latin(c) ? machine.latin_singles_ >> (c - codes::first_digit) & 1 : 0;
+  }
+
+  // Whether a word may begin at code `i`, by its first codes: 1 or 0, without a branch.
+  template <bool Fours, bool LatinSingles>
+  unsigned may_begin(std::size_t i) const noexcept {
+    unsigned may = machine.pairs_.has(groups::hashed(block.codes_at<std::uint32_t>(i)))
+                   | static_cast<unsigned>(block.code[i] >= machine.first_single_);
+    if constexpr (Fours)
+      may |= machine.fours_.has(groups::hashed(block.codes_at<std::uint64_t>(i)));
+    if constexpr (LatinSingles)
+      may |= is_latin_single(block.code[i]);
+    return may;
+  }
+
+  // Of those that may, whether it goes on as a word does. Codes from `known` on are not known yet.
+  unsigned goes_on(std::size_t i, std::size_t known) const noexcept {
+    auto first = block.code[i];
+    auto four = block.codes_at<std::uint64_t>(i);
+    auto pair = groups::hashed(four & 0xffff'ffff);
+    if (!codes::is_latin(first)) {
+      auto ways = machine.ways_of(pair);
+      auto third = static_cast<std::uint32_t>(four >> 32 & 0xffff);
+      return static_cast<unsigned>(first >= machine.first_single_)
+             | static_cast<unsigned>(i + 3 > known)
+             | static_cast<unsigned>((ways >> groups::way(third) | ways >> groups::way(0)) & 1);
+    }
+    auto ways = machine.ways_of(groups::hashed(four));
+    auto more = block.codes_at<std::uint32_t>(i + 4);
+    return static_cast<unsigned>(i + 6 > known) | is_latin_single(first) | machine.pairs_.has(pair)
+           | static_cast<unsigned>((ways >> groups::way(more) | ways >> groups::way(more & 0xffff)
+                                    | ways >> groups::way(0))
+                                   & 1);
+  }
+
+  // Whether the last code is held back for certain, if nothing before it is: 1 or 0.
+  unsigned holds_last(bool open) const noexcept {
+    return open && block.size > 0
+           && (machine.trie_.first_flags(block.code[block.size - 1]) & code_trie::has_more) != 0;
+  }
+
+  // Calls one that is templated for what this machine sees through.
+  template <class F>
+  auto for_folds(F&& f) const {
+    using yes = std::true_type;
+    using no = std::false_type;
+    auto repeats = machine.folds_.has(fold::repeats);
+    if (machine.folds_.has(fold::symbols))
+      return repeats ? f(yes{}, yes{}) : f(yes{}, no{});
+    return repeats ? f(no{}, yes{}) : f(no{}, no{});
+  }
+
+  /// Scans the text; how, and what is returned: automaton.hpp.
+  std::size_t run(std::size_t hits_max);
+  /// The same for a text of up to `piece_bytes_max` to which more will be added.
+  std::size_t run_piece(std::size_t hits_max);
+
+  template <bool Symbols, bool Repeats>
+  std::size_t read(std::size_t at);
+  template <bool Symbols, bool Repeats>
+  bool read_piece(piece_codes& made);
+  codes::code rare_code(std::size_t& at) const noexcept;
+  template <bool Fours, bool LatinSingles>
+  std::size_t sift(std::size_t starts, bool open) noexcept;
+  std::size_t sift_any(std::size_t starts, bool last) noexcept;
+  std::size_t walk_all(std::size_t count, std::size_t hits_max);
+  bool walk(std::size_t i);
+  ending end_of(const automaton::word& word, std::size_t i, std::size_t k) const;
+  ending end_of_runs(const std::u16string& runs, std::size_t begin) const;
+  ending end_of_tail(const automaton::tail& tail, std::size_t k) const;
+  outcome borders(std::uint8_t flags, std::size_t begin, std::size_t end) const;
+  codes::code before(std::size_t at) const;
+  std::size_t end_of_code(std::size_t k) const {
+    return block.at[k] + character_at(text, block.at[k]).bytes;
+  }
+  // The scan goes on from `at`.
+  std::size_t hold_at(std::size_t at) {
+    auto what = machine.has_borders_ ? before(at) : codes::other;
+    context = {};
+    context.before = what;
+    return at;
+  }
+  std::size_t pass_all() {
+    if (machine.has_borders_)
+      context.before = before(text.size());
+    return text.size();
+  }
+};
+
+} // namespace troupe::moderation
