@@ -36,6 +36,11 @@ struct migrate_options {
   /// Works as on a database whose schema changes commit by themselves.
   bool one_statement_a_transaction = false;
   std::int64_t now_us = 0;
+  /// Another node's migration may take longer than a connection waits for its turn to write: it is
+  /// waited for so long.
+  std::int64_t others_limit_ms = 60'000;
+  /// Called each time the connection's own patience ended meanwhile.
+  std::function<void()> waits;
 };
 
 struct schema_status {

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
+#include <optional>
 
 namespace troupe::persistence {
 
@@ -65,9 +67,42 @@ const applied_migration* row_of(const std::vector<applied_migration>& rows, std:
   return i == rows.end() ? nullptr : &*i;
 }
 
+/// How long other nodes are waited for, over a whole run.
+class patience {
+public:
+  explicit patience(const migrate_options& options) :
+      until_(clock::now() + std::chrono::milliseconds{options.others_limit_ms}),
+      waits_(options.waits) {}
+
+  /// A transaction that alone changes the schema.
+  void begin(std::optional<unit_of_work>& unit, database& db) {
+    for (;;) {
+      try {
+        unit.reset();
+        unit.emplace(db, access::write);
+        db.schema().lock();
+        return;
+      } catch (const failure& error) {
+        unit.reset();
+        auto busy = error.code == ec::store_unavailable && error.hurt != damage::connection;
+        if (!busy || clock::now() >= until_)
+          throw;
+        if (waits_)
+          waits_();
+      }
+    }
+  }
+
+private:
+  using clock = std::chrono::steady_clock;
+  clock::time_point until_;
+  std::function<void()> waits_;
+};
+
 /// Runs one migration from where it stands; the caller holds no transaction. False: another node
 /// did it meanwhile.
-bool run_one(database& db, const migration& step, const migrate_options& options) {
+bool run_one(database& db, const migration& step, const migrate_options& options,
+             patience& others) {
   auto& schema = db.schema();
   auto statements = step.statements(schema.dialect());
   bool whole = schema.transactional_ddl() && !options.one_statement_a_transaction;
@@ -75,9 +110,7 @@ bool run_one(database& db, const migration& step, const migrate_options& options
   applied_migration mark{step.version, step.name, step.checksum, 0, 0};
   // Read again in each transaction: another node may have gone on meanwhile.
   auto begin = [&] {
-    unit.reset();
-    unit.emplace(db, access::write);
-    schema.lock();
+    others.begin(unit, db);
     auto rows = schema.applied();
     if (const auto* row = row_of(rows, step.version))
       mark = *row;
@@ -175,18 +208,19 @@ schema_status inspect_schema(database& db, const std::vector<migration>& set) {
 std::vector<std::int64_t> migrate(database& db, const migrate_options& options) {
   const auto& set = options.set.empty() ? migrations() : options.set;
   std::vector<std::int64_t> done;
+  patience others{options};
   {
     // Two nodes that start at once: the lock makes one of them wait for the other's table.
-    unit_of_work unit{db, access::write};
-    db.schema().lock();
+    std::optional<unit_of_work> unit;
+    others.begin(unit, db);
     if (db.schema().applied().empty())
       db.schema().prepare();
-    unit.commit();
+    unit->commit();
   }
   auto status = inspect_schema(db, set);
   for (const auto& step : set) {
     const auto* row = row_of(status.applied, step.version);
-    if ((row == nullptr || row->finished_us == 0) && run_one(db, step, options))
+    if ((row == nullptr || row->finished_us == 0) && run_one(db, step, options, others))
       done.push_back(step.version);
   }
   return done;

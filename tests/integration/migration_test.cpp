@@ -1,5 +1,6 @@
 // Migrations: from nothing, from the middle, from the future.
 #include "persistence/migration.hpp"
+#include "persistence/soci/sqlite.hpp"
 #include "tests/support/backends.hpp"
 
 #include <doctest/doctest.h>
@@ -9,6 +10,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <optional>
 #include <thread>
 
 using namespace troupe;
@@ -156,6 +158,34 @@ TEST_CASE("a statement that fails leaves the schema as it was") {
     options.set[1] = make_migration("0002_bad.sql", "CREATE TABLE two (x {int});\n");
     CHECK(migrate(*db, options) == std::vector<std::int64_t>{2});
   });
+}
+
+// A connection to PostgreSQL itself waits for the schema as long as it takes.
+TEST_CASE("a node that starts on SQLite waits for another one's migration") {
+  place f{"sqlite"};
+  auto impatient = make_sqlite_factory(f.url(), {.busy_limit_ms = 20});
+  auto other = f.open(), db = impatient->open(access::write);
+  migrate(*other);
+  std::optional<unit_of_work> migrating;
+  migrating.emplace(*other, access::write);
+  int waited = 0;
+  migrate_options options;
+
+  SUBCASE("until it is done") {
+    options.waits = [&] {
+      if (++waited == 2)
+        migrating.reset();
+    };
+    CHECK(migrate(*db, options).empty());
+    CHECK(waited == 2);
+  }
+
+  SUBCASE("but not for ever") {
+    options.others_limit_ms = 0;
+    auto error = refused([&] { migrate(*db, options); });
+    CHECK(error.code == ec::store_unavailable);
+    CHECK(std::string{error.what()}.find("busy") != std::string::npos);
+  }
 }
 
 TEST_CASE("several nodes that start at once migrate once") {
