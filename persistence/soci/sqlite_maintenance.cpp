@@ -83,8 +83,8 @@ std::int64_t verified(const std::string& path) {
     throw failure(ec::invalid_argument, "it is no database of Troupe");
   // An older schema is good: `troupe db migrate` or the next start brings it up to date.
   for (const auto& found : db->verify())
-    if (found.check != "schema")
-      throw failure(ec::invalid_argument,
+    if (found.check != "schema") // as when SQLite itself finds that it is
+      throw failure(ec::store_unavailable,
                     fmt::format("it is damaged ({}: {})", found.check, found.detail));
   return status.version;
 }
