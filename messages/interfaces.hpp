@@ -66,6 +66,26 @@ using store_actor = caf::typed_actor<
     // Health.
     replies_to<GetStoreStatus>::with<StoreStatus>>;
 
+/// The store again, as the text services see it. Writes are grouped and answered as the others are.
+using text_store_actor = caf::typed_actor<
+    // Rulesets: lexicons and sets of keyword rules, with every version of their items.
+    replies_to<CreateRuleset>::with<Ruleset>,
+    replies_to<UpdateRuleset>::with<Ruleset>,
+    replies_to<DeleteRuleset>::with<Done>,
+    replies_to<GetRuleset>::with<Ruleset>,
+    replies_to<ListRulesets>::with<RulesetList>,
+    replies_to<ChangeRuleset>::with<RulesetChanged>,
+    replies_to<RestoreRuleset>::with<RulesetChanged>,
+    replies_to<ListRulesetItems>::with<RulesetItemPage>,
+    replies_to<ListRulesetVersions>::with<RulesetVersionPage>,
+    replies_to<DiffRuleset>::with<RulesetDiff>,
+    // What moderation found, and how often keywords came. An id that is there already is left
+    // alone.
+    replies_to<RecordModerationHits>::with<Done>,
+    replies_to<ListModerationHits>::with<ModerationHitPage>,
+    replies_to<SaveKeywordCounts>::with<Done>,
+    replies_to<LoadKeywordCounts>::with<KeywordCounts>>;
+
 /// Knows API keys: a bounded cache before the store. Revocation takes effect at once on this node,
 /// and on others as soon as they are told.
 using keyring_actor = caf::typed_actor<
@@ -205,6 +225,46 @@ using tokenizer_actor = caf::typed_actor<
     // Counts each text with the vocabulary named, or the model's.
     replies_to<CountTokens>::with<TokensCounted>>;
 
+/// What else is done with tokens and character sets, for programs and people that ask.
+using text_actor = caf::typed_actor<
+    // Ids, places, cuts.
+    replies_to<AnalyzeTokens>::with<TokensAnalyzed>,
+    // A chat with what its model's form adds.
+    replies_to<CountChatTokens>::with<ChatTokensCounted>,
+    replies_to<ListVocabularies>::with<VocabularyList>,
+    // From one encoding, form or script to another.
+    replies_to<ConvertText>::with<TextConverted>,
+    replies_to<DetectText>::with<TextDetected>>;
+
+/// Owns a kind of rulesets: checks what goes into them, has the store keep it, and works by those
+/// that are enabled. A change is answered once it is durable; this node works by it soon after, and
+/// the others as soon as they are told or look by themselves.
+using ruleset_actor = caf::typed_actor<
+    replies_to<CreateRuleset>::with<Ruleset>,
+    replies_to<UpdateRuleset>::with<Ruleset>,
+    replies_to<DeleteRuleset>::with<Done>,
+    replies_to<EditRuleset>::with<RulesetEdited>,
+    replies_to<ImportRuleset>::with<RulesetEdited>,
+    replies_to<RestoreRuleset>::with<RulesetChanged>,
+    replies_to<ExportRuleset>::with<RulesetFile>,
+    replies_to<LintRuleset>::with<RulesetLint>,
+    replies_to<GetTextServiceStatus>::with<TextServiceStatus>,
+    reacts_to<RulesetsChanged>>;
+
+/// Finds sensitive words. Sessions and the API path use its matcher directly (messages/
+/// text_guard.hpp); it makes that matcher, audits its hits, and answers who asks.
+using moderation_actor = ruleset_actor::extend<
+    replies_to<ModerateText>::with<TextModerated>,
+    // From the guard: written in groups, counted, and dropped (and counted) beyond a bound.
+    reacts_to<RecordModerationHits>>;
+
+/// Answers keywords. Sessions use its rules directly, as a stage.
+using keywords_actor = ruleset_actor::extend<
+    replies_to<MatchKeywords>::with<KeywordsMatched>,
+    replies_to<GetKeywordStatistics>::with<KeywordStatistics>,
+    // Writes this node's counts now, whatever the message says: before the node ends.
+    replies_to<SaveKeywordCounts>::with<Done>>;
+
 /// A WebSocket of the gateway, as its channel sees it.
 using socket_actor = caf::typed_actor<
     // Writes a text frame; a peer that does not read in time is closed.
@@ -253,6 +313,7 @@ using gateway_actor = caf::typed_actor<
   X(turn_sink_actor)                                                                               \
   X(completion_sink_actor)                                                                         \
   X(store_actor)                                                                                   \
+  X(text_store_actor)                                                                              \
   X(keyring_actor)                                                                                 \
   X(ledger_actor)                                                                                  \
   X(session_actor)                                                                                 \
@@ -260,6 +321,10 @@ using gateway_actor = caf::typed_actor<
   X(model_router_actor)                                                                            \
   X(upstream_actor)                                                                                \
   X(tokenizer_actor)                                                                               \
+  X(text_actor)                                                                                    \
+  X(ruleset_actor)                                                                                 \
+  X(moderation_actor)                                                                              \
+  X(keywords_actor)                                                                                \
   X(socket_actor)                                                                                  \
   X(channel_actor)                                                                                 \
   X(outbox_actor)                                                                                  \

@@ -12,6 +12,7 @@
 #include "troupe/v1/model.pb.h"
 #include "troupe/v1/node.pb.h"
 #include "troupe/v1/store.pb.h"
+#include "troupe/v1/text.pb.h"
 
 #include <caf/type_id.hpp>
 #include <caf/typed_actor.hpp>
@@ -112,7 +113,55 @@
   X(RemoteEvents)                                                                                  \
   X(GetLinks)                                                                                      \
   X(Links)                                                                                         \
-  X(KeyRevoked)
+  X(KeyRevoked)                                                                                    \
+  X(Ruleset)                                                                                       \
+  X(CreateRuleset)                                                                                 \
+  X(UpdateRuleset)                                                                                 \
+  X(DeleteRuleset)                                                                                 \
+  X(GetRuleset)                                                                                    \
+  X(ListRulesets)                                                                                  \
+  X(RulesetList)                                                                                   \
+  X(ChangeRuleset)                                                                                 \
+  X(RestoreRuleset)                                                                                \
+  X(RulesetChanged)                                                                                \
+  X(ListRulesetItems)                                                                              \
+  X(RulesetItemPage)                                                                               \
+  X(ListRulesetVersions)                                                                           \
+  X(RulesetVersionPage)                                                                            \
+  X(DiffRuleset)                                                                                   \
+  X(RulesetDiff)                                                                                   \
+  X(RulesetsChanged)                                                                               \
+  X(EditRuleset)                                                                                   \
+  X(ImportRuleset)                                                                                 \
+  X(RulesetEdited)                                                                                 \
+  X(ExportRuleset)                                                                                 \
+  X(RulesetFile)                                                                                   \
+  X(LintRuleset)                                                                                   \
+  X(RulesetLint)                                                                                   \
+  X(GetTextServiceStatus)                                                                          \
+  X(TextServiceStatus)                                                                             \
+  X(ModerateText)                                                                                  \
+  X(TextModerated)                                                                                 \
+  X(RecordModerationHits)                                                                          \
+  X(ListModerationHits)                                                                            \
+  X(ModerationHitPage)                                                                             \
+  X(MatchKeywords)                                                                                 \
+  X(KeywordsMatched)                                                                               \
+  X(GetKeywordStatistics)                                                                          \
+  X(KeywordStatistics)                                                                             \
+  X(SaveKeywordCounts)                                                                             \
+  X(LoadKeywordCounts)                                                                             \
+  X(KeywordCounts)                                                                                 \
+  X(AnalyzeTokens)                                                                                 \
+  X(TokensAnalyzed)                                                                                \
+  X(CountChatTokens)                                                                               \
+  X(ChatTokensCounted)                                                                             \
+  X(ListVocabularies)                                                                              \
+  X(VocabularyList)                                                                                \
+  X(ConvertText)                                                                                   \
+  X(TextConverted)                                                                                 \
+  X(DetectText)                                                                                    \
+  X(TextDetected)
 
 namespace troupe {
 #define TROUPE_ALIAS(Name) using Name = payload<v1::Name>;

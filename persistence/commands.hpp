@@ -9,6 +9,7 @@
 
 #include "persistence/database.hpp"
 #include "troupe/v1/store.pb.h"
+#include "troupe/v1/text.pb.h"
 
 #include <cstdint>
 
@@ -25,6 +26,15 @@ inline constexpr std::int64_t dedupe_window_us = 24LL * 3'600 * 1'000'000;
 inline constexpr std::int64_t outbox_kept_us = 7LL * 24 * 3'600 * 1'000'000;
 /// A page of messages ends before it grows beyond this.
 inline constexpr std::int64_t page_bytes_max = 8 * 1024 * 1024;
+/// Bounds of rulesets: so many of a kind, items of one, bytes of an item's key and body.
+inline constexpr int rulesets_max = 64;
+inline constexpr std::int64_t ruleset_items_max = 200'000;
+inline constexpr std::size_t item_key_bytes_max = 128;
+inline constexpr std::size_t item_body_bytes_max = 262'144;
+/// So many versions of a ruleset are kept; what only older ones had is forgotten.
+inline constexpr std::int64_t ruleset_versions_kept = 1'000;
+inline constexpr std::int64_t moderation_hits_kept_us = 90LL * 24 * 3'600 * 1'000'000;
+inline constexpr std::int64_t keyword_counts_kept_us = 40LL * 24 * 3'600 * 1'000'000;
 inline constexpr std::size_t id_length_max = 64;
 inline constexpr std::size_t key_length_max = 255;
 
@@ -61,6 +71,28 @@ v1::Principal authorize(database&, const v1::Authorize&, const command_env&);
 // The ledger. The sum and the count are of the whole range, and on the first page only.
 v1::Done record_usage(database&, const v1::RecordUsage&, const command_env&);
 v1::UsagePage list_usage(database&, const v1::ListUsage&, const command_env&);
+
+// Rulesets. What an item is, only the service that owns the kind knows: here it is a key and a
+// text. A change is one version; one that changes nothing makes none. Versions that a ruleset never
+// had (or has no more) are `not_found`.
+v1::Ruleset create_ruleset(database&, const v1::CreateRuleset&, const command_env&);
+v1::Ruleset update_ruleset(database&, const v1::UpdateRuleset&, const command_env&);
+v1::Done delete_ruleset(database&, const v1::DeleteRuleset&, const command_env&);
+v1::Ruleset get_ruleset(database&, const v1::GetRuleset&, const command_env&);
+v1::RulesetList list_rulesets(database&, const v1::ListRulesets&, const command_env&);
+v1::RulesetChanged change_ruleset(database&, const v1::ChangeRuleset&, const command_env&);
+v1::RulesetChanged restore_ruleset(database&, const v1::RestoreRuleset&, const command_env&);
+v1::RulesetItemPage list_ruleset_items(database&, const v1::ListRulesetItems&, const command_env&);
+v1::RulesetVersionPage list_ruleset_versions(database&, const v1::ListRulesetVersions&,
+                                             const command_env&);
+v1::RulesetDiff diff_ruleset(database&, const v1::DiffRuleset&, const command_env&);
+
+// What moderation found, and how often keywords came.
+v1::Done record_moderation_hits(database&, const v1::RecordModerationHits&, const command_env&);
+v1::ModerationHitPage list_moderation_hits(database&, const v1::ListModerationHits&,
+                                           const command_env&);
+v1::Done save_keyword_counts(database&, const v1::SaveKeywordCounts&, const command_env&);
+v1::KeywordCounts load_keyword_counts(database&, const v1::LoadKeywordCounts&, const command_env&);
 
 /// Erases what has outlived its time, a bounded amount a call; returns how many rows.
 std::int64_t purge_expired(database&, const command_env&);

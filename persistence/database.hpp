@@ -4,6 +4,7 @@
 #include "persistence/cluster_repository.hpp"
 #include "persistence/failure.hpp"
 #include "persistence/repositories.hpp"
+#include "persistence/ruleset_repository.hpp"
 
 #include <memory>
 #include <string>
@@ -65,6 +66,9 @@ public:
   virtual ledger_repository& ledger() = 0;
   virtual dedupe_repository& dedupe() = 0;
   virtual cluster_repository& cluster() = 0;
+  virtual ruleset_repository& rulesets() = 0;
+  virtual moderation_hit_repository& moderation_hits() = 0;
+  virtual keyword_count_repository& keyword_counts() = 0;
   virtual schema_repository& schema() = 0;
 
   /// Prefer `unit_of_work` and `savepoint`.

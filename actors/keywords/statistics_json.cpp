@@ -13,7 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::uint64_t count_max = std::uint64_t{1} << 53; // sums of many stay far from overflow
+constexpr std::uint64_t count_max = std::uint64_t{1} << 40; // sums stay far from overflow
 constexpr std::int64_t number_max = 10'000'000;             // of an hour: the year 3110
 constexpr std::size_t entries_max = 1'000'000;
 

@@ -55,7 +55,7 @@ private:
 };
 
 struct store_state {
-  using interface = with_timer<store_actor>;
+  using interface = with_timer<store_actor::extend_with<text_store_actor>>;
   static inline const char* name = "store";
 
   explicit store_state(interface::pointer self) : self(self) {}
@@ -96,6 +96,12 @@ struct store_state {
 
   static std::size_t rows_of(const v1::RecordUsage& command) {
     return static_cast<std::size_t>(std::max(command.records_size(), 1));
+  }
+  static std::size_t rows_of(const v1::ChangeRuleset& command) {
+    return static_cast<std::size_t>(std::max(command.put_size() + command.remove_size(), 1));
+  }
+  static std::size_t rows_of(const v1::RecordModerationHits& command) {
+    return static_cast<std::size_t>(std::max(command.hits_size(), 1));
   }
   template <class Command>
   static std::size_t rows_of(const Command&) {

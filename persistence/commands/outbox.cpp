@@ -36,10 +36,4 @@ v1::Done settle_outbox(database& db, const v1::SettleOutbox& command, const comm
   return {}; // one that was sent or given up stays so: the answer came late
 }
 
-std::int64_t purge_expired(database& db, const command_env& env) {
-  constexpr int rows_max = 1'000;
-  return db.dedupe().purge(env.now_us - dedupe_window_us, rows_max)
-         + db.outbox().purge(env.now_us - outbox_kept_us, rows_max);
-}
-
 } // namespace troupe::persistence

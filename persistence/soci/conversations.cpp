@@ -38,17 +38,6 @@ std::string body_of(v1::Conversation rest) {
   return pack(rest);
 }
 
-/// A LIKE pattern for "has `part` in it"; `!` escapes.
-std::string like_pattern(std::string_view part) {
-  std::string out = "%";
-  for (char c : part) {
-    if (c == '%' || c == '_' || c == '!')
-      out += '!';
-    out += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  }
-  return out + "%";
-}
-
 } // namespace
 
 sql_conversations::sql_conversations(sql_session& sql) :

@@ -43,6 +43,9 @@ public:
   virtual std::string_view hold_schema() const = 0;
   /// A query for how many tables of the own schema are called `:name`.
   virtual std::string_view count_tables() const = 0;
+  /// A statement that lets the database look at a table that has just grown a lot, so that its
+  /// plans fit; empty where it needs none.
+  virtual std::string refresh_statistics(std::string_view table) const = 0;
   /// True: bytes are sent and read as `\x` and hexadecimal digits, and no text holds a NUL. False:
   /// both are taken as they are.
   virtual bool escapes_bytes() const = 0;

@@ -46,6 +46,10 @@ public:
     return "SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema() "
            "AND tablename = :name";
   }
+  // It looks by itself, but only a minute later: until then it takes the table for empty.
+  std::string refresh_statistics(std::string_view table) const override {
+    return fmt::format("ANALYZE (SKIP_LOCKED) {}", table);
+  }
   bool escapes_bytes() const override { return true; }
 
   std::string insert_new(std::string_view what) const override {

@@ -17,7 +17,7 @@ struct invariant {
   std::string_view sql;
 };
 
-constexpr std::array<invariant, 8> invariants{{
+constexpr std::array<invariant, 10> invariants{{
     {"finished_turn_has_reply",
      "SELECT t.id FROM turns t LEFT JOIN messages m ON m.id = t.reply_id AND m.conversation_id = "
      "t.conversation_id WHERE t.status = 3 AND m.id IS NULL LIMIT 20"},
@@ -41,6 +41,12 @@ constexpr std::array<invariant, 8> invariants{{
      "LIMIT 20"},
     {"ledger_request_once",
      "SELECT MIN(request_id) FROM ledger GROUP BY request_id HAVING COUNT(*) > 1 LIMIT 20"},
+    {"ruleset_items_counted",
+     "SELECT r.id FROM rulesets r WHERE r.items <> (SELECT COUNT(*) FROM ruleset_items i WHERE "
+     "i.ruleset_id = r.id AND i.removed_version = 0) LIMIT 20"},
+    {"ruleset_has_version",
+     "SELECT r.id FROM rulesets r LEFT JOIN ruleset_versions v ON v.ruleset_id = r.id AND "
+     "v.version = r.version WHERE r.version > 0 AND v.version IS NULL LIMIT 20"},
 }};
 
 } // namespace
@@ -51,6 +57,16 @@ void unpack(std::string_view body, google::protobuf::MessageLite& out) {
   if (!out.ParseFromArray(body.data(), static_cast<int>(body.size())))
     throw failure(ec::store_unavailable,
                   "a stored row is damaged: run `troupe db check`, then `troupe db restore`");
+}
+
+std::string like_pattern(std::string_view part) {
+  std::string out = "%";
+  for (char c : part) {
+    if (c == '%' || c == '_' || c == '!')
+      out += '!';
+    out += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  }
+  return out + "%";
 }
 
 void sql_database::begin(access mode) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "persistence/soci/sql_repositories.hpp"
+#include "persistence/soci/sql_rulesets.hpp"
 
 namespace troupe::persistence {
 
@@ -19,6 +20,9 @@ public:
   ledger_repository& ledger() override { return ledger_; }
   dedupe_repository& dedupe() override { return dedupe_; }
   cluster_repository& cluster() override { return cluster_; }
+  ruleset_repository& rulesets() override { return rulesets_; }
+  moderation_hit_repository& moderation_hits() override { return moderation_hits_; }
+  keyword_count_repository& keyword_counts() override { return keyword_counts_; }
   schema_repository& schema() override { return schema_; }
 
   void begin(access mode) override;
@@ -45,6 +49,9 @@ private:
   sql_ledger ledger_{sql_};
   sql_dedupe dedupe_{sql_};
   sql_cluster cluster_{sql_};
+  sql_rulesets rulesets_{sql_};
+  sql_moderation_hits moderation_hits_{sql_};
+  sql_keyword_counts keyword_counts_{sql_};
   sql_schema schema_{sql_};
 };
 

@@ -12,6 +12,8 @@ namespace troupe::persistence {
 std::string pack(const google::protobuf::MessageLite& rest);
 /// Reads them back; throws `store_unavailable` when they are damaged.
 void unpack(std::string_view body, google::protobuf::MessageLite& out);
+/// A LIKE pattern for "has `part` in it", for texts in lower case; `!` escapes.
+std::string like_pattern(std::string_view part);
 
 class sql_conversations final : public conversation_repository {
 public:

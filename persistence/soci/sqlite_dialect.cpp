@@ -32,6 +32,7 @@ public:
   std::string_view count_tables() const override {
     return "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = :name";
   }
+  std::string refresh_statistics(std::string_view) const override { return {}; }
   bool escapes_bytes() const override { return false; }
 
   std::string insert_new(std::string_view what) const override {
