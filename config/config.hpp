@@ -191,6 +191,31 @@ struct ledger_section {
   std::int64_t buffer_max = 100'000;
 };
 
+/// `moderation:` sensitive words. The lexicons are in the database (`troupe words`); without an
+/// enabled one, and without detectors, nothing is looked at.
+struct moderation_section {
+  bool user_text = true;  // what users write
+  bool model_text = true; // what models answer
+  bool api = true;        // also on /v1/*
+  std::vector<std::string> folds = {"width",   "look_alikes", "letter_case", "script",
+                                    "symbols", "repeats",     "pinyin"};
+  bool word_borders = true;
+  std::map<std::string, std::string> detectors; // link, email, phone, identity -> an action
+  std::string refusal = "This message cannot be answered: it has words that are not allowed here.";
+  std::int64_t poll_ms = 5'000; // between two looks for changes that nobody told of
+  std::int64_t hits_buffer_max = 10'000;
+};
+
+/// `keywords:` rules that answer by themselves; they are in the database (`troupe keywords`).
+struct keywords_section {
+  bool enabled = true;
+  bool api = false; // also in conversations of the API, not only of channels
+  std::int64_t poll_ms = 5'000;
+  std::int64_t cooldowns_max = 100'000;
+  std::int64_t counts_save_ms = 60'000; // a node that is killed loses so much of its counts
+  std::int64_t day_offset_min = 0;      // of the days in the statistics, from UTC
+};
+
 /// The whole of it.
 struct node_config {
   node_section node;
@@ -206,6 +231,8 @@ struct node_config {
   channels_section channels;
   keys_section keys;
   ledger_section ledger;
+  moderation_section moderation;
+  keywords_section keywords;
 };
 
 } // namespace troupe::config

@@ -48,5 +48,7 @@ std::string check_origin(std::string_view text);
 std::string check_address(std::string_view text);
 std::string check_name(std::string_view text);
 std::string check_secret(std::string_view text);
+/// What is done about something that was found: log, review, mask, replace or block.
+std::string check_action(std::string_view text);
 
 } // namespace troupe::config

@@ -91,5 +91,6 @@ void add_model_sections(std::vector<section_info>& all);
 void add_session_sections(std::vector<section_info>& all);
 void add_store_sections(std::vector<section_info>& all);
 void add_channel_sections(std::vector<section_info>& all);
+void add_text_sections(std::vector<section_info>& all);
 
 } // namespace troupe::config

@@ -18,6 +18,7 @@ const std::vector<section_info>& sections() {
     add_session_sections(result);
     add_store_sections(result);
     add_channel_sections(result);
+    add_text_sections(result);
     return result;
   }();
   return all;
