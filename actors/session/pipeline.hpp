@@ -5,12 +5,13 @@
 // Each name is a point. The session does the point's own work; stages that were put there see what
 // is about to go on, in their order:
 //
-// | point    | a stage gets              | and passes on | | -------- | ------------------------- |
-// ------------------------------------------------------- | | admit    | the message as posted |
-// it, changed or not; or an error: it is refused, unsaved | | window   | what the model would read
-// | it, changed or not; an answer instead; or an error      | | complete | the answer, as it
-// streams | text, now or later, changed or not; or an error         | | record   | what will be
-// stored       | it, changed or not                                      |
+// - admit: the message as posted. A stage passes it on, changed or not; or an error, and it is
+//   refused, unsaved.
+// - window: what the model would read. A stage passes it on, changed or not; an answer instead; or
+//   an error.
+// - complete: the answer, as it streams. A stage passes on text, now or later, changed or not; or
+//   an error.
+// - record: what will be stored. A stage passes it on, changed or not.
 //
 // So keywords answer at `window`, moderation of the user's text blocks at `admit`, and moderation
 // of the model's text holds back and blocks at `complete`, all without a change to the session.
@@ -57,6 +58,7 @@ public:
 /// An answer that no model gave. It goes through `complete` and `record` as a model's would.
 struct ready_answer {
   std::string text;
+  std::vector<v1::ImagePart> images; // below the text; once the answer is whole
 };
 
 /// After the context window was chosen, before a model is asked. The request's model, messages,
@@ -98,10 +100,16 @@ class complete_stage {
 public:
   virtual ~complete_stage() = default;
   virtual std::string_view name() const = 0;
-  /// A filter for one model call. `output` may be kept: once the turn went on without the filter,
-  /// it does nothing.
+  /// A filter for one model call; null: its text passes as it is. `output` may be kept: once the
+  /// turn went on without the filter, it does nothing.
   virtual std::unique_ptr<stream_filter> open(const stage_context& context, const v1::Turn& turn,
                                               std::shared_ptr<stream_output> output) const = 0;
+  /// The same for what the model thinks before it answers or calls a tool, which readers see too.
+  /// Its end comes when the model goes on to something else.
+  virtual std::unique_ptr<stream_filter> open_reasoning(const stage_context&, const v1::Turn&,
+                                                        std::shared_ptr<stream_output>) const {
+    return nullptr;
+  }
 };
 
 /// Before a step's messages, usage and outbox rows are stored. It cannot refuse: the text is shown.

@@ -199,15 +199,18 @@ private:
   void ask_model(open_turn& turn, v1::StartCompletion request);
 
   // session_stream.cpp: what the model says.
-  void open_filters(open_turn& turn);
+  filter_chain open_filters(open_turn& turn, bool thoughts);
   void on_event(open_turn& turn, const v1::CompletionEvent& event);
   void on_delta(open_turn& turn, const v1::CompletionDelta& delta);
   void on_tool_call(open_turn& turn, const v1::CompletionToolCall& call);
-  void answer_ready(open_turn& turn, const std::string& text);
+  void answer_ready(open_turn& turn, ready_answer ready);
+  bool goes_on(std::int64_t step) const;
+  bool think(open_turn& turn, std::string text);
+  bool end_thoughts(open_turn& turn);
   void show_text(open_turn& turn, std::string_view text);
+  void show_thought(open_turn& turn, std::string_view text);
   void show(open_turn& turn, v1::TurnEvent event);
   void flush(open_turn& turn);
-  void filter_ended(open_turn& turn, std::size_t index);
   void model_ended(open_turn& turn);
   void step_answered(open_turn& turn);
   void cancel_upstream(open_turn& turn);

@@ -209,6 +209,7 @@ v1::AcceptTurn session_state::acceptance(draft& x) {
   if (post.has_reply_to())
     *turn.mutable_reply_to() = post.reply_to();
   turn.set_principal_id(post.context().principal_id());
+  turn.set_tenant_id(post.context().tenant_id());
   turn.set_request_id(post.context().request_id());
   turn.set_traceparent(post.context().traceparent());
   turn.set_created_us(now_us());

@@ -99,6 +99,10 @@ v1::Message session_state::reply_of(const open_turn& turn, const v1::Turn& after
     reply.add_parts()->mutable_reasoning()->set_text(step.reasoning);
   if (auto text = turn.events.text(step.shown_from); !text.empty())
     reply.add_parts()->mutable_text()->set_text(std::move(text));
+  // A filter that refused the text refused its images as well.
+  if (after.status() == v1::TURN_STATUS_FINISHED)
+    for (const auto& image : step.images)
+      *reply.add_parts()->mutable_image() = image;
   if (!ends_turn(after.status()))
     for (const auto& [index, call] : step.calls)
       *reply.add_parts()->mutable_tool_call() = call;

@@ -14,27 +14,37 @@ constexpr std::int64_t bytes_per_piece = 8;
 
 } // namespace
 
-/// Leads the text of filter `index` to the next one, or to the turn's readers.
+/// Leads the text of filter `index` to the next one of its chain, or to the turn's readers.
 class filter_output final : public stream_output {
 public:
   filter_output(session_state* session, std::weak_ptr<char> alive, std::int64_t step,
-                std::size_t index) :
-      session_(session), alive_(std::move(alive)), step_(step), index_(index) {}
+                std::size_t index, bool thoughts) :
+      session_(session),
+      alive_(std::move(alive)),
+      step_(step),
+      index_(index),
+      thoughts_(thoughts) {}
 
   void text(std::string_view text) override {
     auto* turn = live();
     if (turn == nullptr || text.empty())
       return;
-    if (index_ + 1 < turn->step->filters.size())
-      turn->step->filters[index_ + 1]->text(text);
+    if (auto* next = next_of(*turn))
+      next->text(text);
+    else if (thoughts_)
+      session_->show_thought(*turn, text);
     else
       session_->show_text(*turn, text);
   }
 
   void end() override {
     auto* turn = live();
-    if (turn != nullptr && turn->phase == turn_phase::draining)
-      session_->filter_ended(*turn, index_);
+    if (turn == nullptr || (!thoughts_ && turn->phase != turn_phase::draining))
+      return;
+    if (auto* next = next_of(*turn))
+      next->end();
+    else if (!thoughts_)
+      session_->step_answered(*turn);
   }
 
   void block(caf::error reason) override {
@@ -50,20 +60,29 @@ private:
     return takes ? turn : nullptr;
   }
 
+  stream_filter* next_of(open_turn& turn) const {
+    auto& chain = thoughts_ ? turn.step->thoughts : turn.step->answer;
+    return index_ + 1 < chain.size() ? chain[index_ + 1].get() : nullptr;
+  }
+
   session_state* session_;
   std::weak_ptr<char> alive_;
   std::int64_t step_;
   std::size_t index_;
+  bool thoughts_;
 };
 
-void session_state::open_filters(open_turn& turn) {
-  auto& step = *turn.step;
+filter_chain session_state::open_filters(open_turn& turn, bool thoughts) {
+  filter_chain chain;
   for (const auto& stage : options_->pipeline.complete) {
-    auto output =
-        std::make_shared<filter_output>(this, work().watch(), step.id, step.filters.size());
-    step.outputs.push_back(output);
-    step.filters.push_back(stage->open(stages(), *turn.turn, std::move(output)));
+    auto output = std::make_shared<filter_output>(this, work().watch(), turn.step->id, chain.size(),
+                                                  thoughts);
+    auto filter = thoughts ? stage->open_reasoning(stages(), *turn.turn, std::move(output))
+                           : stage->open(stages(), *turn.turn, std::move(output));
+    if (filter)
+      chain.push_back(std::move(filter));
   }
+  return chain;
 }
 
 void session_state::completion(const CompletionEvents& batch) {
@@ -128,22 +147,50 @@ void session_state::on_delta(open_turn& turn, const v1::CompletionDelta& delta) 
     step.first_byte_us = std::max<std::int64_t>(now_us() - step.started_us, 1);
   step.bytes += static_cast<std::int64_t>(delta.text().size() + delta.reasoning().size());
   step.bytes += bytes_per_piece * (delta.text().empty() && delta.reasoning().empty() ? 1 : 0);
-  if (!delta.reasoning().empty()) {
-    auto text = repair_utf8(delta.reasoning());
-    step.reasoning += text;
-    v1::TurnEvent event;
-    event.mutable_delta()->set_reasoning(std::move(text));
-    show(turn, std::move(event));
-  }
-  if (delta.text().empty())
+  if (!delta.reasoning().empty() && !think(turn, repair_utf8(delta.reasoning())))
     return;
-  if (step.filters.empty())
+  if (delta.text().empty() || !end_thoughts(turn))
+    return;
+  if (step.answer.empty())
     show_text(turn, repair_utf8(delta.text()));
   else
-    step.filters.front()->text(repair_utf8(delta.text()));
+    step.answer.front()->text(repair_utf8(delta.text()));
+}
+
+/// Whether no filter blocked the step just now.
+bool session_state::goes_on(std::int64_t step) const {
+  const auto* turn = find_step(step);
+  return turn != nullptr
+         && (turn->phase == turn_phase::answering || turn->phase == turn_phase::draining);
+}
+
+/// Takes a piece of reasoning; false if a filter blocked it.
+bool session_state::think(open_turn& turn, std::string text) {
+  auto& step = *turn.step;
+  if (!std::exchange(step.thinking, true))
+    step.thoughts = open_filters(turn, true);
+  if (step.thoughts.empty()) {
+    show_thought(turn, text);
+    return true;
+  }
+  auto id = step.id;
+  step.thoughts.front()->text(text);
+  return goes_on(id);
+}
+
+/// The model goes on to something else: what filters hold back of its reasoning comes before that.
+bool session_state::end_thoughts(open_turn& turn) {
+  auto& step = *turn.step;
+  if (!std::exchange(step.thinking, false) || step.thoughts.empty())
+    return true;
+  auto id = step.id;
+  step.thoughts.front()->end();
+  return goes_on(id);
 }
 
 void session_state::on_tool_call(open_turn& turn, const v1::CompletionToolCall& piece) {
+  if (!end_thoughts(turn))
+    return;
   auto& step = *turn.step;
   if (step.first_byte_us == 0)
     step.first_byte_us = std::max<std::int64_t>(now_us() - step.started_us, 1);
@@ -165,18 +212,19 @@ void session_state::on_tool_call(open_turn& turn, const v1::CompletionToolCall& 
   show(turn, std::move(event));
 }
 
-void session_state::answer_ready(open_turn& turn, const std::string& text) {
+void session_state::answer_ready(open_turn& turn, ready_answer ready) {
   enter(turn, turn_phase::answering);
-  open_filters(turn);
   auto& step = *turn.step;
+  step.answer = open_filters(turn, false);
   step.finish_reason = "stop";
   step.batching = true;
   auto id = step.id;
-  auto whole = repair_utf8(text);
-  if (step.filters.empty())
+  step.images = std::move(ready.images);
+  auto whole = repair_utf8(ready.text);
+  if (!step.answer.empty())
+    step.answer.front()->text(whole);
+  else if (!whole.empty())
     show_text(turn, whole);
-  else
-    step.filters.front()->text(whole);
   auto* still = find_step(id);
   if (still == nullptr || still->phase != turn_phase::answering)
     return; // a filter blocked it
@@ -188,6 +236,13 @@ void session_state::answer_ready(open_turn& turn, const std::string& text) {
 void session_state::show_text(open_turn& turn, std::string_view text) {
   v1::TurnEvent event;
   event.mutable_delta()->set_text(std::string{text});
+  show(turn, std::move(event));
+}
+
+void session_state::show_thought(open_turn& turn, std::string_view text) {
+  turn.step->reasoning += text;
+  v1::TurnEvent event;
+  event.mutable_delta()->set_reasoning(std::string{text});
   show(turn, std::move(event));
 }
 
@@ -215,17 +270,12 @@ void session_state::flush(open_turn& turn) {
 
 void session_state::model_ended(open_turn& turn) {
   enter(turn, turn_phase::draining);
-  if (turn.step->filters.empty())
+  if (!end_thoughts(turn))
+    return;
+  if (turn.step->answer.empty())
     step_answered(turn);
   else
-    turn.step->filters.front()->end();
-}
-
-void session_state::filter_ended(open_turn& turn, std::size_t index) {
-  if (index + 1 < turn.step->filters.size())
-    turn.step->filters[index + 1]->end();
-  else
-    step_answered(turn);
+    turn.step->answer.front()->end();
 }
 
 void session_state::step_answered(open_turn& turn) {

@@ -265,6 +265,7 @@ v1::Context session_state::context_of(const open_turn& turn) const {
   context.set_request_id(turn.turn->request_id());
   context.set_traceparent(turn.turn->traceparent());
   context.set_principal_id(turn.turn->principal_id());
+  context.set_tenant_id(turn.turn->tenant_id());
   context.set_deadline_us(turn.began_us + options_->config.turn_limit_ms * 1'000);
   return context;
 }

@@ -215,14 +215,14 @@ void session_state::examined(open_turn& turn, window_stage::verdict verdict, std
   if (auto* request = std::get_if<v1::StartCompletion>(&verdict))
     examine(turn, std::move(*request), stage + 1);
   else if (auto* ready = std::get_if<ready_answer>(&verdict))
-    answer_ready(turn, ready->text);
+    answer_ready(turn, std::move(*ready));
   else
     finish(turn, {v1::TURN_STATUS_FAILED, std::get<caf::error>(verdict)});
 }
 
 void session_state::ask_model(open_turn& turn, v1::StartCompletion request) {
   auto serial = enter(turn, turn_phase::answering);
-  open_filters(turn);
+  turn.step->answer = open_filters(turn, false);
   auto& step = *turn.step;
   step.completion_id = new_id(now_us());
   step.open = true;

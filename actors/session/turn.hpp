@@ -33,8 +33,7 @@ enum class turn_phase : std::uint8_t {
   storing_results, // their results are being stored
 };
 
-/// Sends the events of a filter on to the next one, or to the turn.
-class filter_output;
+using filter_chain = std::vector<std::unique_ptr<stream_filter>>;
 
 /// What one model call of a turn gave so far.
 struct model_step {
@@ -49,6 +48,7 @@ struct model_step {
   std::int64_t shown_from = 0;      // the text shown is that of the events after it
   std::unique_ptr<v1::Usage> usage; // empty: not known
   std::string reasoning;
+  std::vector<v1::ImagePart> images; // of an answer that no model gave
   std::map<std::int32_t, v1::ToolCallPart> calls;
   thin_string finish_reason;
   caf::error failure;     // of the upstream
@@ -57,8 +57,9 @@ struct model_step {
   std::int64_t started_us = 0;
   std::int64_t first_byte_us = 0;     // after started_us
   std::vector<v1::TurnEvent> pending; // of the batch at hand
-  std::vector<std::unique_ptr<stream_filter>> filters;
-  std::vector<std::shared_ptr<filter_output>> outputs;
+  filter_chain answer;                // what its text goes through
+  filter_chain thoughts;              // the same of its reasoning
+  bool thinking = false;              // reasoning was the last that came
 };
 
 /// As what a turn is counted in its region.

@@ -44,6 +44,16 @@ void remove_parts(v1::Message& message, Predicate unwanted) {
   parts.erase(std::remove_if(parts.begin(), parts.end(), unwanted), parts.end());
 }
 
+// A model's own answer has no pictures: those of a ready answer become what is known of them.
+void name_images(v1::Message& message) {
+  for (auto& part : *message.mutable_parts()) {
+    if (!part.has_image())
+      continue;
+    auto url = part.image().url();
+    part.mutable_text()->set_text(url.empty() ? "[image]" : "[image " + url + "]");
+  }
+}
+
 // Keeps the calls of `messages[i]` and the results right after it that belong together.
 void pair_tools(std::vector<v1::Message>& messages, std::size_t i) {
   std::set<std::string> called;
@@ -143,6 +153,8 @@ void prepare_for_model(std::vector<v1::Message>& messages) {
   for (std::size_t i = 0; i < messages.size(); ++i) {
     auto& message = messages[i];
     remove_parts(message, [](const v1::Part& part) { return part.has_reasoning(); });
+    if (message.role() == v1::ROLE_ASSISTANT)
+      name_images(message);
     if (message.role() == v1::ROLE_ASSISTANT)
       pair_tools(messages, i);
     else if (message.role() == v1::ROLE_TOOL && orphans)
