@@ -195,7 +195,7 @@ TEST_CASE("text is trimmed and clipped at characters, and made valid") {
   CHECK(code_points("a你👍") == 3);
 }
 
-TEST_CASE("an answer's parts become plain text with links") {
+TEST_CASE("an answer's parts become plain text, and pictures") {
   v1::Message m;
   add_text(*m.mutable_parts(), "Look:");
   m.mutable_parts()->Add()->mutable_image()->set_url("https://a/1.png");
@@ -206,7 +206,9 @@ TEST_CASE("an answer's parts become plain text with links") {
   auto pieces = answer_pieces(m, 21);
   REQUIRE(pieces.size() == 3);
   CHECK(pieces[0].size() == 1);
-  CHECK(pieces[0][0].text().text() == "Look:\nhttps://a/1.png");
+  CHECK(pieces[0][0].text().text() == "Look:\n[image]");
+  CHECK(pieces[1][0].text().text() == "[notes.txt]\ndone");
+  CHECK(pieces[2][0].image().url() == "https://a/1.png");
   CHECK(answer_pieces({}, 21).empty());
   CHECK(plain_text(m.parts()) == "Look:\nhttps://a/1.png\n[image]\n[notes.txt]\ndone");
 }

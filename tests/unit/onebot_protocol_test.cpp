@@ -238,6 +238,10 @@ TEST_CASE("in a group the first piece quotes and mentions, the others do not") {
   CHECK(reply_segments(to, "hi", true)
         == segments{{"reply", {{"id", "42"}}}, {"at", {{"qq", "777"}}}, text(" hi")});
   CHECK(reply_segments(to, "hi", false) == segments{text("hi")});
+  segment image{"image", {{"file", "https://a/1.png"}}};
+  CHECK(reply_image(to, "https://a/1.png", true)
+        == segments{{"reply", {{"id", "42"}}}, {"at", {{"qq", "777"}}}, image});
+  CHECK(reply_image(to, "https://a/1.png", false) == segments{image});
   to.set_group(false);
   CHECK(reply_segments(to, "hi", true) == segments{text("hi")});
 }

@@ -9,7 +9,8 @@
 namespace troupe::channels {
 
 /// The pieces of an answer for a platform that shows plain text of at most `chars_max` code points
-/// a message: one text part each, in order. For `session_options::split`.
+/// a message, and pictures: one text part each, in order, then one picture each. For
+/// `session_options::split`.
 std::vector<std::vector<v1::Part>> answer_pieces(const v1::Message& answer, std::size_t chars_max);
 
 } // namespace troupe::channels

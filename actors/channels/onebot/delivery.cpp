@@ -79,8 +79,13 @@ void onebot_state::say(const v1::ReplyAddress& to, const std::string& text) {
 caf::result<ReplyDelivered> onebot_state::deliver(const OutboundReply& reply) {
   auto way = std::make_shared<delivery>();
   way->row = reply->row();
-  way->pieces = channels::split_answer(channels::plain_text(way->row.parts()),
-                                       static_cast<std::size_t>(options.section.reply_chars_max));
+  const auto& parts = way->row.parts();
+  way->image = parts.size() == 1 && !parts[0].image().url().empty();
+  if (way->image)
+    way->pieces = {parts[0].image().url()};
+  else
+    way->pieces = channels::split_answer(channels::plain_text(parts),
+                                         static_cast<std::size_t>(options.section.reply_chars_max));
   if (auto node = begun.extract(way->row.id()); !node.empty())
     way->at = node.mapped();
   if (way->pieces.empty())
@@ -103,7 +108,9 @@ void onebot_state::send_piece(const delivery_ptr& way) {
     return;
   }
   bool first = way->at.next == 0 && way->row.part_index() == 0;
-  auto message = onebot11::reply_segments(way->row.to(), way->pieces[way->at.next], first);
+  const auto& piece = way->pieces[way->at.next];
+  auto message = way->image ? onebot11::reply_image(way->row.to(), piece, first)
+                            : onebot11::reply_segments(way->row.to(), piece, first);
   request(
       [&](std::string_view echo) { return onebot11::send_action(way->row.to(), message, echo); },
       std::chrono::milliseconds{options.section.echo_limit_ms},

@@ -146,16 +146,32 @@ v1::InboundMessage inbound_message(const message_event& event, std::string_view 
   return result;
 }
 
-segments reply_segments(const v1::ReplyAddress& to, std::string text, bool first) {
+namespace {
+
+// What the first piece of an answer in a group begins with.
+segments addressed(const v1::ReplyAddress& to, bool first) {
   segments result;
-  if (to.group() && first) {
-    if (!to.message_id().empty())
-      result.push_back({"reply", {{"id", to.message_id()}}});
-    if (is_number(to.user_id())) {
-      result.push_back({"at", {{"qq", to.user_id()}}});
-      text.insert(0, " ");
-    }
-  }
+  if (!to.group() || !first)
+    return result;
+  if (!to.message_id().empty())
+    result.push_back({"reply", {{"id", to.message_id()}}});
+  if (is_number(to.user_id()))
+    result.push_back({"at", {{"qq", to.user_id()}}});
+  return result;
+}
+
+} // namespace
+
+segments reply_image(const v1::ReplyAddress& to, std::string url, bool first) {
+  auto result = addressed(to, first);
+  result.push_back({"image", {{"file", std::move(url)}}});
+  return result;
+}
+
+segments reply_segments(const v1::ReplyAddress& to, std::string text, bool first) {
+  auto result = addressed(to, first);
+  if (!result.empty() && result.back().type == "at")
+    text.insert(0, " ");
   result.push_back({"text", {{"text", std::move(text)}}});
   return result;
 }

@@ -22,6 +22,8 @@ v1::InboundMessage inbound_message(const message_event& event, std::string_view 
 
 /// One piece of an answer. In groups the first piece quotes the message and mentions its sender.
 segments reply_segments(const v1::ReplyAddress& to, std::string text, bool first);
+/// The same, of a picture: the peer fetches it from its URL.
+segments reply_image(const v1::ReplyAddress& to, std::string url, bool first);
 
 /// The frame that sends them.
 std::string send_action(const v1::ReplyAddress& to, const segments& message, std::string_view echo);

@@ -89,6 +89,7 @@ private:
   struct delivery {
     v1::OutboxRow row;
     std::vector<std::string> pieces;
+    bool image = false; // the only piece is a picture's URL
     progress at;
     int unconfirmed = 0; // pieces in a row whose echo did not come
     caf::typed_response_promise<ReplyDelivered> promise;
