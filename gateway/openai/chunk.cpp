@@ -14,6 +14,7 @@ namespace {
 
 using namespace simdjson;
 using events_list = google::protobuf::RepeatedPtrField<v1::CompletionEvent>;
+using parts_list = std::vector<choice_part>;
 
 constexpr std::size_t depth_max = 64;
 constexpr std::size_t scratch_kept_max = 1'048'576;
@@ -211,8 +212,23 @@ void read_delta(const dom::object& delta, std::string& text, events_list* events
   read_tool_calls(delta, text, events);
 }
 
+/// The texts of one choice, `from` being its delta, its message or itself.
+void add_parts(const dom::object& from, std::int64_t choice, parts_list& said) {
+  auto add = [&](std::string_view key, said_as what) {
+    if (auto text = text_at(from, key); !text.empty())
+      said.push_back({choice, what, text});
+  };
+  add("reasoning_content", said_as::reasoning_content);
+  add("reasoning", said_as::reasoning);
+  add("content", said_as::content);
+  add("refusal", said_as::refusal);
+  add("text", said_as::text);
+  if (from["tool_calls"].is_array() || from["function_call"].is_object())
+    said.push_back({choice, said_as::tool_call, {}});
+}
+
 chunk_kind read_object(const dom::object& chunk, stream_facts& facts, std::string& text,
-                       events_list* events) {
+                       events_list* events, parts_list* said) {
   dom::element error;
   if (chunk["error"].get(error) == SUCCESS && !error.is_null())
     return chunk_kind::error;
@@ -238,9 +254,13 @@ chunk_kind read_object(const dom::object& chunk, stream_facts& facts, std::strin
       read_delta(delta, text, sink);
     else
       text.append(text_at(choice, "text"));
+    if (said != nullptr)
+      add_parts(choice["delta"].is_object() ? delta : choice, index, *said);
     auto reason = text_at(choice, "finish_reason");
     if (reason.empty())
       continue;
+    if (said != nullptr)
+      said->push_back({index, said_as::finish, {}});
     facts.choices_finished |= bit;
     if (facts.finish_reason.empty())
       facts.finish_reason = reason;
@@ -249,11 +269,11 @@ chunk_kind read_object(const dom::object& chunk, stream_facts& facts, std::strin
 }
 
 chunk_kind read_any(std::string_view json, stream_facts& facts, std::string& text,
-                    events_list* events) {
+                    events_list* events, parts_list* said) {
   dom::object chunk;
   if (local_scratch().parse(json).get(chunk) != SUCCESS)
     return chunk_kind::malformed;
-  return read_object(chunk, facts, text, events);
+  return read_object(chunk, facts, text, events, said);
 }
 
 bool contains(std::string_view text, std::string_view part) {
@@ -277,12 +297,17 @@ ec code_of(int status, std::string_view code, std::string_view message) {
 } // namespace
 
 chunk_kind read_chunk(std::string_view json, stream_facts& facts, std::string& text) {
-  return read_any(json, facts, text, nullptr);
+  return read_any(json, facts, text, nullptr, nullptr);
+}
+
+chunk_kind read_chunk(std::string_view json, stream_facts& facts, std::string& text,
+                      std::vector<choice_part>& said) {
+  return read_any(json, facts, text, nullptr, &said);
 }
 
 chunk_kind read_chunk(std::string_view json, stream_facts& facts, std::string& text,
                       events_list& events) {
-  return read_any(json, facts, text, &events);
+  return read_any(json, facts, text, &events, nullptr);
 }
 
 // A whole answer is mostly text that nobody here reads: it is not made a document of.
@@ -322,6 +347,26 @@ std::string texts_of_whole(std::string_view json) {
       text.append(text_at(choice, "text"));
   }
   return text;
+}
+
+bool parts_of_whole(std::string_view json, parts_list& said) {
+  dom::object answer;
+  dom::array choices;
+  if (local_scratch().parse(json).get(answer) != SUCCESS)
+    return false;
+  if (answer["choices"].get_array().get(choices) != SUCCESS)
+    return true;
+  std::int64_t place = 0;
+  for (auto item : choices) {
+    dom::object choice;
+    dom::object message;
+    auto at = place++;
+    if (item.get_object().get(choice) != SUCCESS)
+      continue;
+    auto has_message = choice["message"].get_object().get(message) == SUCCESS;
+    add_parts(has_message ? message : choice, at, said);
+  }
+  return true;
 }
 
 caf::error read_error(int status, std::string_view json, std::string_view who) {

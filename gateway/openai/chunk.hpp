@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace troupe::gateway::openai {
 
@@ -35,6 +36,19 @@ enum class chunk_kind {
 /// arguments), for counting.
 chunk_kind read_chunk(std::string_view json, stream_facts& facts, std::string& text);
 
+/// What a choice of an answer says, or does.
+enum class said_as { content, refusal, reasoning_content, reasoning, text, tool_call, finish };
+
+struct choice_part {
+  std::int64_t choice = 0; // its index
+  said_as what = said_as::content;
+  std::string_view text; // of the first five; holds until this thread reads the next JSON
+};
+
+/// The same; `said` takes what its choices say, in the order of an answer.
+chunk_kind read_chunk(std::string_view json, stream_facts& facts, std::string& text,
+                      std::vector<choice_part>& said);
+
 /// Reads one chunk as events, appended to `events`.
 chunk_kind read_chunk(std::string_view json, stream_facts& facts, std::string& text,
                       google::protobuf::RepeatedPtrField<v1::CompletionEvent>& events);
@@ -44,6 +58,9 @@ chunk_kind read_chunk(std::string_view json, stream_facts& facts, std::string& t
 bool read_whole(std::string_view json, std::optional<v1::Usage>& usage);
 /// The texts of a whole answer's choices, for counting.
 std::string texts_of_whole(std::string_view json);
+/// What the choices of a whole answer say; of each, `choice` is its place among them. False if it
+/// cannot be read.
+bool parts_of_whole(std::string_view json, std::vector<choice_part>& said);
 
 /// The code and sentence of an error object, or of a status alone. `who` is the upstream's name.
 caf::error read_error(int status, std::string_view json, std::string_view who);

@@ -82,6 +82,8 @@ asio::awaitable<void> call::serve() {
       co_await reply_failure(x_, std::move(err));
       goes_on = false;
     }
+  if (goes_on && watches(v1::TEXT_DIRECTION_USER))
+    goes_on = co_await moderate_request();
   if (goes_on && !know_route())
     goes_on = co_await find_route();
   if (goes_on)
@@ -170,6 +172,11 @@ asio::awaitable<bool> call::ask_upstream() {
   request.deadline_us = x_.deadline_us();
   request.body_for = [this](const v1::RouteTarget& target, const config::upstream_section&) {
     auto edits = edits_for(facts_, target.upstream_model(), what_.streams);
+    if (!text_edits_.empty()) {
+      edits.insert(edits.end(), text_edits_.begin(), text_edits_.end());
+      std::sort(edits.begin(), edits.end(),
+                [](const body_edit& a, const body_edit& b) { return a.at < b.at; });
+    }
     return edits.empty() ? upstream_body::borrow(x_.body())
                          : upstream_body{splice(x_.body(), edits)};
   };
@@ -233,9 +240,16 @@ asio::awaitable<void> call::pass_whole() {
   }
   if (usage) {
     note_usage(*usage);
-  } else {
+  } else { // of what the model wrote, whatever of it goes on
     auto text = texts_of_whole(*body);
     co_await count_usage_of(std::move(text));
+  }
+  if (what_.streams && watches(v1::TEXT_DIRECTION_MODEL))
+    err = co_await moderate_whole(*body);
+  if (err) {
+    settle(v1::ENDING_UPSTREAM_FAILED, info(err).http_status);
+    co_await reply_failure(x_, std::move(err));
+    co_return;
   }
   auto status = answer_->status();
   header_list headers;
@@ -246,7 +260,8 @@ asio::awaitable<void> call::pass_whole() {
 
 asio::awaitable<void> call::count_usage_of(std::string answer_text) {
   auto context = x_.context();
-  auto texts = texts_of_request(x_.body());
+  auto texts = text_edits_.empty() ? texts_of_request(x_.body())
+                                   : texts_of_request(splice(x_.body(), text_edits_));
   auto usage = co_await count_usage(x_.shard(), options_->tokenizer, context, route_->vocabulary(),
                                     facts_.model, std::move(texts), std::move(answer_text));
   note_usage(usage);

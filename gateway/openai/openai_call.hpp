@@ -1,6 +1,7 @@
 // One request to the OpenAI-compatible API, from its body to its line in the ledger.
 #pragma once
 
+#include "gateway/openai/answer_guard.hpp"
 #include "gateway/openai/chunk.hpp"
 #include "gateway/openai/openai_routes.hpp"
 #include "gateway/openai/request_reader.hpp"
@@ -40,6 +41,9 @@ inline constexpr operation embedding{v1::OPERATION_EMBEDDING, "/embeddings", "em
 /// An error in OpenAI's shape, with the table's status.
 asio::awaitable<void> reply_failure(exchange& x, caf::error err, std::string_view retry_after = {});
 
+/// POST /v1/moderations.
+asio::awaitable<void> moderations(site_ptr site, exchange& x);
+
 /// The error for a model that nobody serves: it names those that are close.
 caf::error unknown_model(const std::string& model, const std::vector<std::string>& known);
 
@@ -56,9 +60,12 @@ public:
 private:
   caf::error take_request();
   bool know_route();
+  bool watches(v1::TextDirection direction) const;
+  text_origin origin() const;
 
   // Each false when the request is answered already.
   asio::awaitable<bool> authorize();
+  asio::awaitable<bool> moderate_request(); // openai_moderation.cpp
   asio::awaitable<bool> find_route();
   asio::awaitable<bool> ask_upstream();
 
@@ -69,6 +76,10 @@ private:
   asio::awaitable<void> end_stream(body_stream& out);
   asio::awaitable<void> break_stream(body_stream& out, caf::error err);
   void take_event(const sse_event& event);
+  void pass_chunk(const sse_event& event);
+  void finish_guarded();
+  void pass_guarded(const sse_event& event, answer_guard::verdict verdict);
+  asio::awaitable<caf::error> moderate_whole(std::string& body); // openai_moderation.cpp
   asio::awaitable<void> count_held_text();
 
   /// The usage of an answer whose upstream gave none.
@@ -82,7 +93,8 @@ private:
   const operation& what_;
   cancellation stop_;
   request_facts facts_;
-  std::string route_name_; // among those kept
+  std::vector<body_edit> text_edits_; // by the guard, in the request
+  std::string route_name_;            // among those kept
   Route route_;
   std::shared_ptr<upstreams> calls_;
   std::unique_ptr<upstream_answer> answer_;
@@ -98,7 +110,11 @@ private:
   caf::error failure_;              // an error that the stream itself brought
   std::string failure_event_;
   int malformed_ = 0;
-  bool received_ = false; // anything that the model wrote
+  std::unique_ptr<answer_guard> guarded_; // null: nothing is looked at
+  std::vector<choice_part> said_;         // of the chunk at hand
+  std::vector<std::string> instead_;      // chunks that go on instead of it
+  bool blocked_ = false;                  // the guard ended it
+  bool received_ = false;                 // anything that the model wrote
   bool done_ = false;
 };
 

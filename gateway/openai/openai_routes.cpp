@@ -93,6 +93,10 @@ void add_openai_routes(router& routes, openai_options options) {
   add("/v1/chat/completions", openai::chat);
   add("/v1/completions", openai::completion);
   add("/v1/embeddings", openai::embedding);
+  if (shared->options.moderation)
+    routes.add(
+        "POST", "/v1/moderations", [shared](exchange& x) { return openai::moderations(shared, x); },
+        with("/v1/moderations"));
   routes.add(
       "GET", "/v1/models", [shared](exchange& x) { return list_models(shared, x); },
       with("/v1/models"));

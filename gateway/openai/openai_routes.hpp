@@ -1,4 +1,5 @@
-// The OpenAI-compatible API: /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/models.
+// The OpenAI-compatible API: /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/models,
+// /v1/moderations.
 #pragma once
 
 #include "gateway/api/authenticator.hpp"
@@ -6,6 +7,7 @@
 #include "gateway/server/router.hpp"
 #include "gateway/upstream/upstreams.hpp"
 #include "messages/interfaces.hpp"
+#include "messages/text_guard.hpp"
 #include "persistence/usage_sink.hpp"
 
 #include <chrono>
@@ -18,7 +20,9 @@ struct openai_options {
   model_router_actor models;
   std::shared_ptr<const freshness> models_fresh; // of its routes; null: it is asked each time
   std::shared_ptr<persistence::usage_sink> usage;
-  tokenizer_actor tokenizer; // counts what upstreams do not; may be empty
+  tokenizer_actor tokenizer;   // counts what upstreams do not; may be empty
+  text_guard_ptr guard;        // of requests and answers; null: nothing is looked at
+  moderation_actor moderation; // for /v1/moderations; may be empty
   /// The upstreams of a shard. Called on the shard's thread; null: none, and requests get a 503.
   std::function<std::shared_ptr<upstreams>(const io_shard&)> upstreams_of;
   /// Why no request may be taken now; no error: they may. Called on I/O threads; may be empty.

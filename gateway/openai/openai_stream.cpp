@@ -32,6 +32,8 @@ asio::awaitable<void> call::pass_stream() {
   headers.reserve(2);
   headers.emplace_back("Cache-Control", "no-cache");
   headers.emplace_back("X-Upstream", answer_->deployment());
+  if (watches(v1::TEXT_DIRECTION_MODEL))
+    guarded_ = std::make_unique<answer_guard>(options_->guard, origin());
   auto out = co_await x_.start_body(200, "text/event-stream; charset=utf-8", std::move(headers));
   if (co_await pass_events(*out)) {
     co_await end_stream(*out);
@@ -83,12 +85,15 @@ void call::take_event(const sse_event& event) {
     return;
   if (event.data == "[DONE]") {
     done_ = true;
+    finish_guarded();
     return;
   }
   auto held = text_.size();
-  switch (read_chunk(event.data, seen_, text_)) {
+  said_.clear();
+  switch (guarded_ ? read_chunk(event.data, seen_, text_, said_)
+                   : read_chunk(event.data, seen_, text_)) {
     case chunk_kind::content:
-      append_event(out_, event);
+      pass_chunk(event);
       break;
     case chunk_kind::usage:
       if (facts_.include_usage)
@@ -109,8 +114,38 @@ void call::take_event(const sse_event& event) {
   received_ = received_ || text_.size() != held;
 }
 
-/// The stream is over at the upstream's side.
+void call::pass_chunk(const sse_event& event) {
+  if (guarded_)
+    pass_guarded(event, guarded_->take(event.data, said_, instead_));
+  else
+    append_event(out_, event);
+}
+
+/// What was held back goes out before the end, if no choice said that it ends.
+void call::finish_guarded() {
+  if (guarded_)
+    pass_guarded({}, guarded_->finish(instead_));
+}
+
+void call::pass_guarded(const sse_event& event, answer_guard::verdict verdict) {
+  if (verdict == answer_guard::verdict::same) {
+    if (!event.data.empty())
+      append_event(out_, event);
+    return;
+  }
+  for (const auto& chunk : instead_)
+    append_event(out_, {event.name, chunk});
+  instead_.clear();
+  if (verdict == answer_guard::verdict::blocked) {
+    blocked_ = done_ = true;
+    x_.note("moderation", "blocked");
+  }
+}
+
+/// The stream is over at the upstream's side, or was ended by the guard.
 asio::awaitable<void> call::end_stream(body_stream& out) {
+  if (blocked_)
+    answer_.reset(); // what the model writes from now on is nobody's
   if (!failure_ && !done_ && !seen_.finished())
     failure_ = make_error(ec::upstream_broken,
                           answer_->deployment() + ": its stream ended before the answer did");
@@ -140,7 +175,8 @@ asio::awaitable<void> call::end_stream(body_stream& out) {
   auto left = co_await out.write(out_);
   if (!left)
     co_await out.finish();
-  co_await drain(*answer_);
+  if (answer_)
+    co_await drain(*answer_);
 }
 
 /// Nothing that follows may look like a whole answer: an error event, no [DONE], and a connection

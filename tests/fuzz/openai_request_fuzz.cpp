@@ -1,6 +1,7 @@
 // Bodies of /v1 requests, and what upstreams answer. A body that was read and then edited is read
 // again as what it was edited to be.
 #include "gateway/openai/chunk.hpp"
+#include "gateway/openai/json_places.hpp"
 #include "gateway/openai/request_reader.hpp"
 #include "gateway/openai/shapes.hpp"
 
@@ -30,6 +31,28 @@ void try_edits(std::string_view body, const request_facts& facts, bool ask_usage
   require(edits_for(again, upstream_model, ask_usage).empty());
 }
 
+/// Texts that are replaced where they stand are read again as what replaced them.
+void try_places(std::string_view body) {
+  auto texts = texts_with_places(body);
+  if (!texts) {
+    require(!describe(texts.error()).empty());
+    return;
+  }
+  constexpr std::string_view other = "another \"text\"\n";
+  std::vector<body_edit> edits;
+  for (const auto& one : *texts) {
+    edits.push_back({one.place.at, one.place.length, {}});
+    append_json_string(edits.back().text, other);
+  }
+  auto edited = splice(body, edits);
+  request_facts facts;
+  require(!read_request(edited, facts));
+  auto again = texts_with_places(edited);
+  require(again && again->size() == texts->size());
+  for (std::size_t i = 0; i < again->size(); ++i)
+    require((*again)[i].text == other && (*again)[i].of_model == (*texts)[i].of_model);
+}
+
 void read_as_request(std::string_view body) {
   request_facts facts;
   if (auto err = read_request(body, facts)) {
@@ -40,6 +63,7 @@ void read_as_request(std::string_view body) {
   try_edits(body, facts, false);
   try_edits(body, facts, true);
   texts_of_request(body);
+  try_places(body);
 }
 
 void read_as_answer(std::string_view json) {

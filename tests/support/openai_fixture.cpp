@@ -113,6 +113,7 @@ void openai_fixture::serve(
   api.probe = &kept;
   api.usage = std::make_shared<fake_ledger>(log);
   api.tokenizer = troupe::spawn(host, fake_tokenizer);
+  api.guard = guard;
   api.upstreams_of = [this](const io_shard&) { return calls; };
   router api_routes;
   add_openai_routes(api_routes, std::move(api));

@@ -6,6 +6,7 @@
 #include "gateway/openai/openai_routes.hpp"
 #include "gateway/server/server.hpp"
 #include "gateway/upstream/resolver.hpp"
+#include "messages/text_guard.hpp"
 #include "tests/support/upstream_fixture.hpp"
 
 #include <nlohmann/json.hpp>
@@ -70,6 +71,7 @@ struct openai_fixture {
   /// The record number `i`, once it is there.
   v1::UsageRecord record(std::size_t i) const;
 
+  text_guard_ptr guard; // of requests and answers, if any
   std::shared_ptr<upstream_log> log = std::make_shared<upstream_log>();
   system_config config{2};
   probes all_probes; // outlives the last actor
