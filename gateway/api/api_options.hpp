@@ -20,6 +20,10 @@ struct api_options {
   // Readers of a quiet turn ask this often whether it is still theirs: its session may have died.
   std::chrono::milliseconds quiet_limit{30'000};
   std::size_t backlog_bytes_max = 2'097'152; // of one reader that does not keep up
+  moderation_actor moderation = {};
+  text_store_actor text_store = {};
+  tokenizer_actor tokenizer = {};
+  text_actor texts = {};
 };
 
 using api_options_ptr = std::shared_ptr<const api_options>;
@@ -47,6 +51,11 @@ void add_turn_routes(router& routes, const api_options_ptr& api);
 
 /// /api/v1/keys, for scope admin.
 void add_key_routes(router& routes, api_options options);
+
+/// /api/v1/moderation/*, for scope admin.
+void add_moderation_routes(router& routes, api_options options);
+/// /api/v1/tokens and /api/v1/text.
+void add_text_routes(router& routes, api_options options);
 
 /// What every id that is none gets.
 caf::error no_such_conversation();
