@@ -99,6 +99,8 @@ void node::parts::drain() {
   }
   if (ledger)
     ask_blocking<Done>(*system, ledger, milliseconds{5'000}, RecordUsage{}, true);
+  if (keywords)
+    ask_blocking<Done>(*system, keywords, milliseconds{5'000}, SaveKeywordCounts{});
   if (self.incarnation() != 0)
     change_state(v1::NODE_STATE_LEFT);
   phase = v1::NODE_PHASE_STOPPED;
@@ -124,6 +126,9 @@ node::parts::~parts() {
   shards.clear();
   stop_actor(outbox);
   stop_actor(router);
+  stop_actor(moderation);
+  stop_actor(keywords);
+  stop_actor(texts);
   stop_actor(tokenizer_desk);
   stop_actor(tokenizer);
   stop_actor(ledger);
@@ -143,10 +148,15 @@ node::parts::~parts() {
   let_go(upstream);
   let_go(outbox);
   let_go(router);
+  guard.reset();
+  let_go(moderation);
+  let_go(keywords);
+  let_go(texts);
   let_go(tokenizer_desk);
   let_go(tokenizer);
   let_go(ledger);
   let_go(keyring);
+  let_go(text_store);
   let_go(store);
   http.reset();
   system.reset();

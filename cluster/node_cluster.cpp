@@ -168,6 +168,8 @@ void node::parts::start_links() {
   serving.membership = membership;
   serving.keyring = keyring;
   serving.outbox = outbox;
+  serving.lexicons = moderation;
+  serving.keyword_sets = keywords;
   serving.places = places;
   if (has_role("tools"))
     serving.tokenizer = tokenizer;

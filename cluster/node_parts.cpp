@@ -9,10 +9,13 @@
 #include "actors/channels/outbox/outbox.hpp"
 #include "actors/model/router.hpp"
 #include "actors/model/routes.hpp"
+#include "actors/moderation/stages.hpp"
 #include "actors/session/session.hpp"
 #include "actors/store/store.hpp"
 #include "cluster/cluster_metrics.hpp"
 #include "cluster/guardian.hpp"
+#include "cluster/keyword_metrics.hpp"
+#include "cluster/moderation_metrics.hpp"
 #include "cluster/node_files.hpp"
 #include "cluster/node_metrics.hpp"
 #include "cluster/notices.hpp"
@@ -109,13 +112,16 @@ void node::parts::start_actors() {
   store_options storing{host, database, config.store, clock};
   store_writable = storing.writable;
   fenced_writes = storing.fenced;
-  store = troupe::spawn(host, troupe::store, std::move(storing));
+  auto stored = troupe::spawn(host, troupe::store, std::move(storing));
+  store = stored;
+  text_store = stored;
   keyring_options known_keys{store, config.keys, clock, keys_fresh};
   known_keys.tell_revoked = [all = peers](const std::string& id) { tell_key_revoked(*all, id); };
   keyring = troupe::spawn(host, troupe::keyring, std::move(known_keys));
   usage = std::make_shared<usage_intake>(config.ledger, open_journal(config.node.data_dir));
   ledger = troupe::spawn(host, troupe::ledger, ledger_options{store, config.ledger, usage});
   start_tools();
+  start_text();
   router =
       troupe::spawn(host, troupe::model_router,
                     model_router_options{config.upstreams, config.models, clock, routes_fresh});
@@ -125,6 +131,8 @@ void node::parts::start_actors() {
 }
 
 void node::parts::start_gateway() {
+  wait_for_lexicons();
+  wait_for_keywords();
   http = std::make_shared<gateway::server>(
       gateway::server_options{config.gateway, config.log.access}, host, http_probe);
   auto dns = std::make_shared<gateway::resolver>();
@@ -147,6 +155,8 @@ void node::parts::start_gateway() {
   sessions.split = [accounts = config.channels.onebot](const auto& to, const auto& answer) {
     return split_for_channel(accounts, to, answer);
   };
+  add_moderation_stages(sessions.pipeline, guard);
+  add_keyword_stage(sessions);
   start_region(sessions);
   for (const auto& section :
        has_role("channel") ? config.channels.onebot : std::vector<config::onebot_section>{})
@@ -176,7 +186,9 @@ void node::parts::start_ops() {
           std::make_shared<node_metrics>(usage->counts(), kept),
           std::make_shared<cluster_metrics>(member_probe, shards_probe, links_probe, fenced_writes,
                                             [all = views] { return all->last(); }),
-          std::make_shared<tool_metrics>(places)});
+          std::make_shared<tool_metrics>(places),
+          std::make_shared<moderation_metrics>(moderation_counts),
+          std::make_shared<keyword_metrics>(keyword_usage, keyword_rules)});
   if (auto err = ops->start())
     throw node_failure{err};
   ops_url = ops->url();
@@ -192,6 +204,9 @@ void node::parts::start_guardian() {
   watch("ledger", ledger);
   watch("tokenizer", tokenizer);
   watch("tokenizer_desk", tokenizer_desk);
+  watch("moderation", moderation);
+  watch("keywords", keywords);
+  watch("text", texts);
   watch("model_router", router);
   watch("outbox", outbox);
   watch("upstream", upstream);

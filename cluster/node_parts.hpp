@@ -1,6 +1,7 @@
 // What a node is made of. Only the composition root (cluster/node*.cpp) includes it.
 #pragma once
 
+#include "actors/moderation/moderation_probe.hpp"
 #include "cluster/link/links.hpp"
 #include "cluster/membership/membership.hpp"
 #include "cluster/node.hpp"
@@ -18,11 +19,13 @@
 #include "messages/interfaces.hpp"
 #include "messages/serving_lease.hpp"
 #include "messages/system.hpp"
+#include "messages/text_guard.hpp"
 #include "persistence/database.hpp"
 
 #include <caf/actor_system.hpp>
 
 #include <atomic>
+#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -32,6 +35,10 @@ namespace troupe {
 
 class usage_intake;
 struct session_options;
+namespace keywords {
+class live_rules;
+class rule_usage;
+} // namespace keywords
 
 struct node::parts {
   parts(config::node_config given, node_callbacks given_callbacks);
@@ -39,7 +46,16 @@ struct node::parts {
 
   // Bringing up, in this order. Each throws `node_failure`.
   void start_actors();
-  void start_tools();  // cluster/node_tools.cpp
+  void start_tools(); // cluster/node_tools.cpp
+  void start_text();  // cluster/node_text.cpp
+  // cluster/node_moderation.cpp
+  void start_moderation();
+  void wait_for_lexicons();
+  // cluster/node_keywords.cpp
+  void start_keywords();
+  void wait_for_keywords();
+  void add_keyword_stage(session_options& sessions) const;
+  void start_texts();  // cluster/node_texts.cpp
   void join_cluster(); // cluster/node_cluster.cpp
   void start_gateway();
   void start_links(); // cluster/node_cluster.cpp
@@ -98,6 +114,16 @@ struct node::parts {
   ledger_actor ledger;
   tokenizer_actor tokenizer;      // this node's own
   tokenizer_actor tokenizer_desk; // what those who count use: here, or at another node
+  text_store_actor text_store;    // the store, as the text services see it
+  moderation_actor moderation;
+  keywords_actor keywords;
+  std::shared_ptr<troupe::keywords::live_rules> keyword_rules;
+  std::shared_ptr<troupe::keywords::rule_usage> keyword_usage;
+  std::shared_ptr<std::promise<void>> keywords_loaded = std::make_shared<std::promise<void>>();
+  text_actor texts;     // tokens and character sets
+  text_guard_ptr guard; // of what passes; null: nothing is looked at
+  std::shared_ptr<moderation_probe> moderation_counts = std::make_shared<moderation_probe>();
+  std::shared_ptr<std::promise<void>> lexicons_loaded = std::make_shared<std::promise<void>>();
   model_router_actor router;
   outbox_actor outbox;
   upstream_actor upstream;

@@ -3,6 +3,8 @@
 #include "cluster/node_parts.hpp"
 #include "gateway/api/api_options.hpp"
 #include "gateway/api/documents.hpp"
+#include "gateway/api/keywords.hpp"
+#include "gateway/api/rulesets.hpp"
 #include "gateway/openai/openai_routes.hpp"
 #include "gateway/webhooks/sockets.hpp"
 
@@ -15,7 +17,21 @@ gateway::router node::parts::make_routes() {
   gateway::api_options api{region, store, keyring, who};
   api.turn_limit = std::chrono::milliseconds{config.gateway.request_limit_ms};
   gateway::add_conversation_routes(routes, api);
+  api.tokenizer = tokenizer_desk;
+  api.texts = texts;
   gateway::add_key_routes(routes, api);
+  api.moderation = moderation;
+  api.text_store = text_store;
+  gateway::add_moderation_routes(routes, api);
+  gateway::ruleset_routes lexicons{"/api/v1/lexicons", v1::RULESET_KIND_LEXICON, moderation,
+                                   text_store};
+  auto shared_api = std::make_shared<const gateway::api_options>(api);
+  gateway::add_ruleset_routes(routes, std::move(lexicons), shared_api);
+  gateway::add_ruleset_routes(
+      routes, {"/api/v1/keyword-sets", v1::RULESET_KIND_KEYWORDS, keywords, text_store},
+      shared_api);
+  gateway::add_keyword_routes(routes, {keywords}, shared_api);
+  gateway::add_text_routes(routes, api);
   gateway::openai_options openai;
   openai.who = who;
   openai.models = router;
@@ -23,6 +39,8 @@ gateway::router node::parts::make_routes() {
   openai.usage = usage;
   openai.probe = &kept;
   openai.tokenizer = tokenizer_desk;
+  openai.guard = guard;
+  openai.moderation = moderation;
   openai.upstreams_of = [this](const gateway::io_shard& shard) {
     return shards.at(shard.index()).calls;
   };

@@ -32,6 +32,12 @@ inline void tell_key_revoked(const peer_table& peers, const std::string& id) {
   tell_all(peers, std::move(news));
 }
 
+inline void tell_rulesets_changed(const peer_table& peers, v1::RulesetKind kind) {
+  v1::RemoteRequest news;
+  news.mutable_rulesets_changed()->set_kind(kind);
+  tell_all(peers, std::move(news));
+}
+
 inline void tell_outbox_changed(const peer_table& peers, const v1::OutboxChanged& rows) {
   v1::RemoteRequest news;
   *news.mutable_outbox_changed() = rows;

@@ -66,6 +66,9 @@ caf::result<RemoteAnswer> peer_service_state::serve(const RemoteRequest& request
     case v1::RemoteRequest::kOutboxChanged:
       outbox_changed(request->outbox_changed());
       return RemoteAnswer{};
+    case v1::RemoteRequest::kRulesetsChanged:
+      rulesets_changed(request->rulesets_changed().kind());
+      return RemoteAnswer{};
     case v1::RemoteRequest::WHAT_NOT_SET:
       return unsupported("this node does not know such a request: it has another version");
     default:
@@ -103,6 +106,17 @@ void peer_service_state::outbox_changed(const v1::OutboxChanged& news) {
   auto out = news;
   out.set_told(true);
   self_->send(options_.outbox, OutboxChanged{std::move(out)});
+}
+
+void peer_service_state::rulesets_changed(v1::RulesetKind kind) {
+  v1::RulesetsChanged out;
+  out.set_kind(kind);
+  out.set_told(true);
+  RulesetsChanged message{std::move(out)};
+  if (kind == v1::RULESET_KIND_LEXICON && options_.lexicons)
+    self_->send(options_.lexicons, message);
+  if (kind == v1::RULESET_KIND_KEYWORDS && options_.keyword_sets)
+    self_->send(options_.keyword_sets, message);
 }
 
 peer_actor::behavior_type peer_service(peer_service_state::pointer self,

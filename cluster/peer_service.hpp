@@ -17,6 +17,8 @@ struct peer_service_options {
   membership_actor membership;
   keyring_actor keyring;               // told of keys that others revoke
   outbox_actor outbox;                 // told of rows that others wrote
+  ruleset_actor lexicons;              // told of changes that others made
+  ruleset_actor keyword_sets;          // the same
   tokenizer_actor tokenizer;           // empty: this node has not the role `tools`
   std::shared_ptr<tool_places> places; // of `tokenizer`
   wall_clock_ptr clock = system_clock();
@@ -38,6 +40,7 @@ private:
   caf::result<RemoteAnswer> count(const v1::CountTokens& query, std::int64_t limit_ms);
   void key_revoked(const v1::RevokeApiKey& news);
   void outbox_changed(const v1::OutboxChanged& news);
+  void rulesets_changed(v1::RulesetKind kind);
 
   pointer self_;
   peer_service_options options_;

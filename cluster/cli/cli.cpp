@@ -44,7 +44,10 @@ int run(int argc, char** argv) {
   add_key_command(app, common);
   add_config_command(app, common);
   add_db_command(app, common);
+  add_words_command(app, common);
+  add_keywords_command(app, common);
   add_tokens_command(app, common);
+  add_text_command(app, common);
   add_cluster_command(app, common);
   add_mock_upstream_command(app, common);
   add_completion_command(app, common);

@@ -53,6 +53,10 @@ void add_config_command(CLI::App& app, options& common);
 void add_db_command(CLI::App& app, options& common);
 void add_mock_upstream_command(CLI::App& app, options& common);
 void add_tokens_command(CLI::App& app, options& common);
+/// Lexicons of sensitive words and sets of keyword rules: one implementation, two forms.
+void add_words_command(CLI::App& app, options& common);
+void add_keywords_command(CLI::App& app, options& common);
+void add_text_command(CLI::App& app, options& common);
 void add_completion_command(CLI::App& app, options& common);
 void add_cluster_command(CLI::App& app, options& common);
 

@@ -12,13 +12,7 @@
 
 namespace troupe::cli {
 
-namespace {
-
-constexpr std::uintmax_t input_bytes_max = 1'000'000'000;
-
-} // namespace
-
-std::string read_input(const std::string& name) {
+std::string read_input(const std::string& name, std::size_t bytes_max) {
   std::error_code ignored;
   if (name != "-" && std::filesystem::is_directory(name, ignored))
     throw failure(name + " is a folder: name files");
@@ -33,8 +27,8 @@ std::string read_input(const std::string& name) {
   std::vector<char> buffer(1 << 16);
   while (in.read(buffer.data(), static_cast<std::streamsize>(buffer.size())), in.gcount() > 0) {
     text.append(buffer.data(), static_cast<std::size_t>(in.gcount()));
-    if (text.size() > input_bytes_max)
-      throw failure(fmt::format("{} is larger than {} bytes: split it", name, input_bytes_max));
+    if (text.size() > bytes_max)
+      throw failure(fmt::format("{} is larger than {} bytes: split it", name, bytes_max));
   }
   if (in.bad())
     throw failure("cannot read " + name + " to its end");

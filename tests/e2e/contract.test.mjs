@@ -41,6 +41,10 @@ const routesInCode = async () => {
     const text = await readFile(join(folder, name), 'utf8');
     for (const [, method, path] of text.matchAll(/"(GET|POST|PUT|PATCH|DELETE)",\s*"(\/[^"]*)"/g))
       found.add(`${method} ${path.replace(/\*}$/, '}')}`);
+    // One implementation of two kinds of rulesets.
+    for (const [, method, path] of text.matchAll(/"([A-Z]+)",\s*"<sets>([^"]*)"/g))
+      for (const sets of ['lexicons', 'keyword-sets'])
+        found.add(`${method} /api/v1/${sets}${path}`);
     // The OpenAI routes name their path alone.
     for (const [, path] of text.matchAll(/add\("(\/v1\/[^"]*)"/g)) found.add(`POST ${path}`);
   }
@@ -126,6 +130,32 @@ describe('what a node answers has the shape described', () => {
     assert.deepEqual(gone.body, { id: made.id, revoked: true });
     const used = restClient(stage.node.url, made.secret);
     assert.equal((await used.get('/api/v1/conversations')).status, 401);
+  });
+
+  test('lexicons', async () => {
+    const root = '/api/v1/lexicons';
+    const one = `${root}/shape`;
+    check('Ruleset', (await api.post(root, { name: 'shape', enabled: false })).body);
+    check('RulesetList', (await api.get(root)).body);
+    const put = await api.post(`${one}/items`, { put: [{ text: 'unheard-of', action: 'log' }] });
+    assert.equal(put.body.change.added, 1);
+    check('RulesetEdited', put.body);
+    const bad = await api.post(`${one}/items`, { put: [{ text: 'x', action: 'sing' }] });
+    assert.equal(bad.status, 400);
+    check('Error', bad.body);
+    for (const problem of bad.body.problems) check('RulesetProblem', problem);
+    const file = { 'content-type': 'text/plain' };
+    check('RulesetEdited', (await api.call('PUT', `${one}/file`, 'other\n', file)).body);
+    const page = (await api.get(`${one}/items`)).body;
+    assert.equal(page.items.length, 2);
+    check('RulesetItemPage', page);
+    assert.match((await api.get(`${one}/file?format=text`)).body, /unheard-of/);
+    check('RulesetDiff', (await api.get(`${one}/diff?from=0`)).body);
+    check('RulesetVersionPage', (await api.get(`${one}/versions`)).body);
+    check('RulesetChanged', (await api.post(`${one}/restore`, { version: 1 })).body);
+    check('RulesetLint', (await api.post(`${one}/lint`, { ordinary_text: 'a text' })).body);
+    check('Ruleset', (await api.patch(one, { description: 'gone soon' })).body);
+    assert.deepEqual((await api.del(one)).body, { name: 'shape', deleted: true });
   });
 
   test('errors', async () => {

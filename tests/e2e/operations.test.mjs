@@ -1,7 +1,7 @@
 // Every command of docs/operations.md, as it stands there, on machines of the test's own.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { cp, readFile, stat } from 'node:fs/promises';
+import { cp, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { binary, until } from './support/nodes.mjs';
@@ -106,6 +106,25 @@ describe('docs/operations.md', { skip: canMakeMachines ? false : 'needs root' },
   test('the level of the log', async () => {
     for (const command of take('Logs')) await one.run(command);
     assert.equal(JSON.parse(await one.run('curl -s 127.0.0.1:9400/ops/v1/log')).level, 'debug');
+  });
+
+  test('a lexicon, its versions and the way back', async () => {
+    const [names, create, tryOut, bring, copy, restore] = take('Lexicons and keyword sets');
+    const run = (command) => one.run(`${names}; ${command}`);
+    const write = (word) => writeFile(join(one.folder, 'words.csv'), `text\n${word}\n`);
+    assert.equal(JSON.parse(await run(create)).name, 'house');
+    await write('atlantis');
+    assert.equal(JSON.parse(await run(tryOut)).ruleset.version, 0);
+    for (const [i, word] of ['atlantis', 'lemuria', 'thule', 'mu'].entries()) {
+      await write(word);
+      assert.equal(JSON.parse(await run(bring)).ruleset.version, i + 1);
+    }
+    await run(copy);
+    const kept = await readFile(join(one.folder, 'house-3.csv'), 'utf8');
+    assert.match(kept, /thule/);
+    assert.doesNotMatch(kept, /^mu/m);
+    const back = JSON.parse(await run(restore));
+    assert.deepEqual([back.change.restored_from, back.ruleset.version], [3, 5]);
   });
 
   test('the operators\' port', async () => {

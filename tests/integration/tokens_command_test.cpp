@@ -116,3 +116,25 @@ TEST_CASE("tokens prints the beginning of a text that has so many tokens") {
   CHECK(run(folder, "--truncate 0 a.txt 2>&1").status == 2);
   CHECK(run(folder, "--truncate 2 --split 2 a.txt 2>&1").status == 2);
 }
+
+TEST_CASE("text converts files and finds out what they are, and tells what was lost") {
+  test::temp_dir folder;
+  folder.write("gbk.txt", "\xc4\xe3\xba\xc3");
+  folder.write("bad.txt", "\xc4\xe3\x81");
+  CHECK(run(folder, "convert --from gbk gbk.txt", "text").out == "你好");
+  CHECK(run(folder,
+            "convert --from gbk gbk.txt | '" + test::troupe_binary() + "' text convert --to gbk",
+            "text")
+            .out
+        == "\xc4\xe3\xba\xc3");
+  auto lossy = run(folder, "convert --from gbk bad.txt 2>&1", "text");
+  CHECK(lossy.status == 0);
+  CHECK(has(lossy, "byte 2: 81 cannot be read"));
+  CHECK(run(folder, "convert --strict --from gbk bad.txt 2>&1", "text").status == 1);
+  CHECK(has(run(folder, "convert --json --from gbk gbk.txt", "text"), "\"losses_total\": 0"));
+  auto unknown = run(folder, "convert --to klingon gbk.txt 2>&1", "text");
+  CHECK(unknown.status == 2);
+  CHECK(has(unknown, "gb18030"));
+  CHECK(has(run(folder, "detect <gbk.txt", "text"), "%"));
+  CHECK(run(folder, "detect none.txt 2>&1", "text").status == 1);
+}
