@@ -58,6 +58,7 @@ struct moderation_api : test::server_fixture {
     guard.reset();
     service = nullptr;
     store = nullptr;
+    close();
   }
 
   static moderation::matcher_options matching() {

@@ -49,6 +49,7 @@ struct rulesets_api : test::server_fixture {
     caf::anon_send_exit(store, caf::exit_reason::user_shutdown);
     service = nullptr;
     store = nullptr;
+    close();
   }
 
   answer call(const std::string& method, const std::string& path, const std::string& body = {},

@@ -19,9 +19,13 @@ server_fixture::server_fixture() {
     set_log_level(log_level::off);
 }
 
-server_fixture::~server_fixture() {
+server_fixture::~server_fixture() { close(); }
+
+void server_fixture::close() {
   if (server)
     server->stop();
+  server.reset();
+  system.reset();
 }
 
 bool server_fixture::start(router routes) {

@@ -20,6 +20,9 @@ struct server_fixture {
 
   /// Starts it; `config.listen` is any free loopback port unless set. False if it refused.
   bool start(gateway::router routes = standard_routes());
+  /// Stops it, and waits for the end of all actors: what they work on may then go. Nobody may hold
+  /// a handle of theirs.
+  void close();
   /// GET /hello, POST /echo, GET /items/{id}, GET /throw, GET /silent, GET /events and the like.
   static gateway::router standard_routes();
 
@@ -30,8 +33,8 @@ struct server_fixture {
   config::gateway_section config;
   bool access_log = false;
   system_config system_options{2};
+  probes all_probes; // actors count in them until their end
   std::optional<caf::actor_system> system;
-  probes all_probes;
   gateway::gateway_probe probe;
   std::unique_ptr<gateway::server> server;
   caf::error refused;
