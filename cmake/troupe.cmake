@@ -25,10 +25,14 @@ if(TROUPE_FUZZ)
   target_compile_options(troupe_options INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
-# troupe_library(name LINK libs...): every .cpp below this folder, as static library troupe_<name>.
+# troupe_library(name [EXCLUDE REGEX] LINK libs...): every .cpp below this folder, as static library
+# troupe_<name>.
 function(troupe_library name)
-  cmake_parse_arguments(arg "" "" "LINK" ${ARGN})
+  cmake_parse_arguments(arg "" "EXCLUDE" "LINK" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "*.cpp")
+  if(arg_EXCLUDE)
+    list(FILTER sources EXCLUDE REGEX "${arg_EXCLUDE}")
+  endif()
   add_library(troupe_${name} STATIC ${sources})
   target_link_libraries(troupe_${name} PUBLIC troupe_options ${arg_LINK})
 endfunction()

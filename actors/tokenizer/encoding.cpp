@@ -3,10 +3,10 @@
 #include "actors/tokenizer/canonical_form.hpp"
 #include "actors/tokenizer/split_machine.hpp"
 #include "actors/tokenizer/tokenizer_json.hpp"
+#include "messages/installed.hpp"
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <cstring>
 #include <iterator>
 #include <limits>
@@ -312,7 +312,6 @@ std::shared_ptr<const rank_table> library::open_ranks(std::string_view name) {
   if (auto found = ranks_.find(name); found != ranks_.end())
     return found->second;
   auto file = std::string{name} + ".vocab";
-  std::string searched;
   for (const auto& folder : folders_) {
     std::error_code ignored;
     if (std::filesystem::exists(folder / file, ignored)) {
@@ -320,10 +319,9 @@ std::shared_ptr<const rank_table> library::open_ranks(std::string_view name) {
       ranks_.emplace(name, opened);
       return opened;
     }
-    searched += (searched.empty() ? "" : ", ") + folder.string();
   }
-  throw std::runtime_error("the vocabulary " + file + " is in none of these folders: " + searched
-                           + "; set TROUPE_SHARE to the folder that has it");
+  throw std::runtime_error("the vocabulary " + file + " is in none of these folders: "
+                           + listed(folders_) + "; set TROUPE_SHARE to the folder that has it");
 }
 
 std::shared_ptr<const encoding> library::find(std::string_view name) {
@@ -348,19 +346,7 @@ std::shared_ptr<const encoding> library::add(std::string name, const std::filesy
 }
 
 std::vector<std::filesystem::path> library::default_folders() {
-  std::vector<std::filesystem::path> folders;
-  if (const char* share = std::getenv("TROUPE_SHARE"); share != nullptr && *share != '\0')
-    folders.emplace_back(share);
-  std::error_code failed;
-  auto program = std::filesystem::read_symlink("/proc/self/exe", failed);
-  if (!failed) {
-    // build/<preset>/troupe, /usr/bin/troupe and build/<preset>/tests/unit_tests, and deeper.
-    for (int up = 0; up < 3 && program.has_relative_path(); ++up) {
-      program = program.parent_path();
-      folders.push_back(program / "share" / "troupe");
-    }
-  }
-  return folders;
+  return installed_folders("TROUPE_SHARE", "share/troupe");
 }
 
 } // namespace troupe::tokens

@@ -2,10 +2,10 @@
 
 #include "persistence/migration.hpp"
 #include "persistence/soci/postgresql_conninfo.hpp"
+#include "persistence/soci/postgresql_driver.hpp"
 #include "persistence/soci/sql_database.hpp"
 
 #include <fmt/format.h>
-#include <soci/postgresql/soci-postgresql.h>
 
 #include <algorithm>
 
@@ -18,8 +18,7 @@ constexpr std::size_t findings_max = 20;
 std::unique_ptr<soci::session> connect(const postgresql_conninfo& where, access mode,
                                        const postgresql_options& options) {
   try {
-    return std::make_unique<soci::session>(soci::postgresql,
-                                           where.connection_string(options, mode));
+    return postgresql().connect(where.connection_string(options, mode));
   } catch (const soci::soci_error& error) {
     throw where.refusal(error.get_error_message());
   }
@@ -53,8 +52,7 @@ public:
 
   void commit() override {
     // PostgreSQL answers such a COMMIT with a rollback, and no error.
-    auto* backend = static_cast<soci::postgresql_session_backend*>(sql_.session().get_backend());
-    if (PQtransactionStatus(backend->conn_) == PQTRANS_INERROR)
+    if (postgresql().transaction_failed(sql_.session()))
       throw failure(ec::internal, "a transaction with a failed statement in it was to be committed",
                     damage::transaction);
     sql_database::commit();

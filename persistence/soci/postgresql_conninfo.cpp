@@ -1,11 +1,12 @@
 #include "persistence/soci/postgresql_conninfo.hpp"
 
+#include "persistence/soci/postgresql_driver.hpp"
+
 #include <fmt/format.h>
-#include <libpq-fe.h>
 
 #include <algorithm>
 #include <array>
-#include <memory>
+#include <utility>
 
 namespace troupe::persistence {
 
@@ -52,18 +53,13 @@ constexpr std::array<known_refusal, 15> refusals{{
 } // namespace
 
 postgresql_conninfo::postgresql_conninfo(const std::string& url) {
-  char* trouble = nullptr;
-  std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> all{
-      PQconninfoParse(url.c_str(), &trouble), &PQconninfoFree};
-  PQfreemem(trouble); // it quotes the text
-  if (url.empty() || url.find('\0') != std::string::npos || all == nullptr)
+  auto given = postgresql().conninfo(url);
+  if (url.empty() || url.find('\0') != std::string::npos || !given)
     throw failure(ec::config_invalid,
                   "store.url is no address of a PostgreSQL database: write "
                   "postgresql://user:password@host:5432/database (with %40 for an @ in the "
                   "password), or key=value pairs");
-  for (const auto* option = all.get(); option->keyword != nullptr; ++option)
-    if (option->val != nullptr)
-      given_[option->keyword] = option->val;
+  given_ = std::move(*given);
 }
 
 std::string postgresql_conninfo::get(const std::string& key) const {

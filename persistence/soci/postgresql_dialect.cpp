@@ -1,7 +1,7 @@
 #include "persistence/soci/dialect.hpp"
+#include "persistence/soci/postgresql_driver.hpp"
 
 #include <fmt/format.h>
-#include <soci/postgresql/soci-postgresql.h>
 
 #include <array>
 
@@ -70,19 +70,14 @@ public:
   }
 
   failure translate(soci::session& session, const soci::soci_error& error) const override {
-    std::string state;
-    if (const auto* known = dynamic_cast<const soci::postgresql_soci_error*>(&error))
-      state = known->sqlstate();
-    const auto* backend = static_cast<soci::postgresql_session_backend*>(session.get_backend());
-    bool lost = backend == nullptr || PQstatus(backend->conn_) == CONNECTION_BAD;
-    return meaning(state, first_line(error.get_error_message()), lost);
+    const auto& driver = postgresql();
+    return meaning(driver.sqlstate(error), first_line(error.get_error_message()),
+                   driver.connection_lost(session));
   }
 
   void reset(soci::statement& statement) const override {
     // The rows were all here; they need not be kept until the statement's next use.
-    auto* backend = static_cast<soci::postgresql_statement_backend*>(statement.get_backend());
-    if (backend != nullptr)
-      backend->result_.reset();
+    postgresql().forget_rows(statement);
   }
 
 private:

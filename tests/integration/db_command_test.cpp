@@ -13,6 +13,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <optional>
 #include <sstream>
 
@@ -33,6 +34,7 @@ struct data_folder {
   test::temp_dir dir;
   std::string path = dir.path() + "/data";
   std::string database = path + "/troupe.db";
+  std::map<std::string, std::string> environment;
   int calls = 0;
 
   outcome db(std::vector<std::string> arguments) {
@@ -40,7 +42,7 @@ struct data_folder {
     command.insert(command.end(), arguments.begin(), arguments.end());
     command.insert(command.end(), {"--set", "node.data_dir=" + path, "--set", "log.level=off"});
     auto log = dir.path() + "/out" + std::to_string(++calls);
-    test::process child{command, {}, log};
+    test::process child{command, environment, log};
     auto code = child.wait(std::chrono::seconds{30});
     std::ifstream in{log};
     std::stringstream text;
@@ -259,4 +261,16 @@ TEST_CASE("troupe db works on PostgreSQL, and says who makes its backups") {
   CHECK(db({"restore", f.dir.path() + "/copy"}).says("pg_restore"));
   node->schema().execute("UPDATE schema_migrations SET finished_us = 0");
   CHECK(db({"check"}).says("schema"));
+}
+
+TEST_CASE("without its module PostgreSQL is refused, and all else works") {
+  data_folder f;
+  f.dir.write("libtroupe_postgresql.so", "no module");
+  f.environment["TROUPE_MODULES"] = f.dir.path();
+  auto refused = f.db({"status", "--set", "store.backend=postgresql", "--set",
+                       "store.url=postgresql://troupe:secret@127.0.0.1/troupe"});
+  CHECK(refused.code == 1);
+  CHECK_MESSAGE(refused.says("libtroupe_postgresql.so cannot be used"), refused.text);
+  CHECK(!refused.says("secret"));
+  CHECK(f.db({"migrate"}).code == 0);
 }
