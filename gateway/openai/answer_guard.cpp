@@ -14,6 +14,7 @@ namespace {
 
 using json_t = nlohmann::ordered_json;
 
+constexpr std::size_t empty_string_bytes = 2;
 constexpr std::int64_t choices_max = 128; // further ones share the last one's texts
 
 std::int64_t bounded(std::int64_t index) { return std::min(index, choices_max - 1); }
@@ -141,25 +142,51 @@ answer_guard::verdict answer_guard::finish(std::vector<std::string>& out) {
 
 std::string answer_guard::rewritten(std::string_view json) const {
   std::vector<body_edit> edits;
+  std::size_t placed = 0, here = 0;
+  for (const auto& [index, one] : choices_)
+    for (const auto& [what, each] : one.texts)
+      here += each.here ? 1 : 0;
   for (const auto& place : places_of_chunk(json)) {
     auto at = choices_.find(bounded(place.choice));
-    if (at == choices_.end())
-      continue;
     if (place.logprobs) {
-      auto touched = std::any_of(at->second.texts.begin(), at->second.texts.end(),
-                                 [](const auto& each) { return each.second.touched; });
+      auto touched = at != choices_.end()
+                     && std::any_of(at->second.texts.begin(), at->second.texts.end(),
+                                    [](const auto& each) { return each.second.touched; });
       if (touched)
         edits.push_back({place.place.at, place.place.length, "null"});
       continue;
     }
-    auto text = at->second.texts.find(place.what);
-    if (text == at->second.texts.end() || !text->second.touched || !text->second.here)
+    if (place.place.length <= empty_string_bytes)
+      continue; // nobody looked at it
+    const text* said = nullptr;
+    if (at != choices_.end())
+      if (auto found = at->second.texts.find(place.what); found != at->second.texts.end())
+        said = &found->second;
+    if (said == nullptr || !said->here)
+      return made_anew(json);
+    ++placed;
+    if (!said->touched)
       continue;
     std::string value;
-    append_json_string(value, text->second.out);
+    append_json_string(value, said->out);
     edits.push_back({place.place.at, place.place.length, std::move(value)});
   }
-  return splice(json, edits);
+  return placed == here ? splice(json, edits) : made_anew(json);
+}
+
+/// Where the chunk says things twice, so that what was looked at has no one place in it: only that.
+std::string answer_guard::made_anew(std::string_view json) const {
+  auto chunk = head_of(json);
+  for (const auto& [index, one] : choices_) {
+    for (const auto& [what, each] : one.texts)
+      if (each.here)
+        chunk["choices"].push_back(
+            choice_with(what != said_as::text, index, what, each.out, nullptr));
+    if (one.finished)
+      chunk["choices"].push_back(
+          choice_with(!one.texts.contains(said_as::text), index, said_as::content, {}, "stop"));
+  }
+  return dumped(chunk);
 }
 
 /// What ends an answer that is blocked, as OpenAI ends one; with what may go on of the chunk.

@@ -49,6 +49,7 @@ private:
   bool push(choice& to, const choice_part& part);
   bool settle(std::int64_t index, choice& of, std::string_view json, std::vector<std::string>& out);
   std::string rewritten(std::string_view json) const;
+  std::string made_anew(std::string_view json) const;
   std::string ending(std::string_view json) const;
 
   text_guard_ptr guard_;

@@ -99,6 +99,21 @@ TEST_CASE("a chunk that is changed keeps all that is not its text") {
            R"("logprobs":null,"index":0}],"z":true})");
 }
 
+TEST_CASE("a chunk that says things twice is made anew, of what was looked at") {
+  word_guard words{some_words()};
+  relay one{words};
+  // Which index counts is read differently here and there; so is which text.
+  auto text = R"({"id":"c-1","choices":[{"index":1,"index":{},"delta":{"content":"a mellow day."},)"
+              R"("delta":{"content":"a mellow night."}},{"delta":{"content":"mellow!"}}]})";
+  CHECK(one.take(text) == answer_guard::verdict::changed);
+  REQUIRE(one.out.size() == 1);
+  CHECK(json::parse(one.out[0])["id"] == "c-1");
+  CHECK(one.out[0].find("mellow") == std::string::npos);
+  CHECK(one.texts()
+        == std::map<std::string, std::string>{{"0 content", "******!"},
+                                              {"1 content", "a ****** day."}});
+}
+
 TEST_CASE("what is held back goes out with the next chunk, or before the end") {
   word_guard words{some_words()};
   relay one{words};
