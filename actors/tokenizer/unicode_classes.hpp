@@ -33,18 +33,18 @@ inline std::uint8_t class_of(std::uint32_t code_point) noexcept {
 /// The same for ASCII, known to the compiler.
 inline constexpr auto ascii_classes = [] {
   std::array<std::uint8_t, 128> classes{};
-  for (char c = '!'; c <= '~'; ++c)
-    classes[static_cast<std::size_t>(c)] = char_class::symbol;
-  for (char c = 'A'; c <= 'Z'; ++c)
-    classes[static_cast<std::size_t>(c)] = char_class::upper | char_class::letter;
-  for (char c = 'a'; c <= 'z'; ++c)
-    classes[static_cast<std::size_t>(c)] = char_class::lower | char_class::letter;
-  for (char c = '0'; c <= '9'; ++c)
-    classes[static_cast<std::size_t>(c)] = char_class::number;
-  for (char c : {' ', '\t', '\v', '\f'})
-    classes[static_cast<std::size_t>(c)] = char_class::space;
-  for (char c : {'\r', '\n'})
-    classes[static_cast<std::size_t>(c)] = char_class::space | char_class::newline;
+  for (unsigned char c = '!'; c <= '~'; ++c)
+    classes[c] = char_class::symbol;
+  for (unsigned char c = 'A'; c <= 'Z'; ++c)
+    classes[c] = char_class::upper | char_class::letter;
+  for (unsigned char c = 'a'; c <= 'z'; ++c)
+    classes[c] = char_class::lower | char_class::letter;
+  for (unsigned char c = '0'; c <= '9'; ++c)
+    classes[c] = char_class::number;
+  for (unsigned char c : {' ', '\t', '\v', '\f'})
+    classes[c] = char_class::space;
+  for (unsigned char c : {'\r', '\n'})
+    classes[c] = char_class::space | char_class::newline;
   return classes;
 }();
 
