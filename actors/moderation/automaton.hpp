@@ -6,6 +6,8 @@
 // tells where one may begin; from there a trie is walked.
 #pragma once
 
+#include "actors/moderation/beginnings.hpp"
+#include "actors/moderation/code_groups.hpp"
 #include "actors/moderation/code_trie.hpp"
 #include "actors/moderation/entry.hpp"
 #include "actors/moderation/folding.hpp"
@@ -50,6 +52,24 @@ struct scan_context {
   std::uint16_t before = 0; // what stands directly before, counting or not
 };
 
+/// Where a scan of pieces stands. What it knows of the last two characters is kept, so that they
+/// are not read again if they are held back. Offsets are of the text.
+struct piece_context {
+  scan_context before, after;    // of what is held back
+  std::uint32_t read_to = 0;     // to here the characters are codes already
+  std::uint8_t unfinished = 0;   // bytes from there that begin a character: 0 to 2
+  std::uint8_t first = 2;        // of the last two codes: from this one on they are held back
+  std::uint32_t last_at[2] = {}; // where the last two codes begin
+  std::uint32_t pair = 0;        // the last two codes
+  std::uint64_t closed = 0;      // how words do not go on after them
+
+  /// The text's first bytes are forgotten.
+  void drop(std::size_t bytes) noexcept {
+    for (auto* at : {&read_to, &last_at[0], &last_at[1]})
+      *at -= static_cast<std::uint32_t>(bytes);
+  }
+};
+
 namespace codes {
 using code = std::uint16_t;
 inline constexpr code other = 0; // in no word
@@ -57,6 +77,8 @@ inline constexpr code gap = 1;   // more between two characters than is seen thr
 inline constexpr code space = 2; // between Latin words
 inline constexpr code first_digit = 3, first_letter = 13, first_rare = 65;
 inline constexpr code skipped_space = 0xfffe, skipped = 0xffff; // never in a sequence
+static_assert(first_digit == three_beginnings::first
+              && first_rare == first_digit + three_beginnings::count);
 inline constexpr bool is_latin(code c) { return c >= first_digit && c < first_rare; }
 inline constexpr bool is_digit(code c) { return c >= first_digit && c < first_letter; }
 inline constexpr code of_ascii(char32_t c) {
@@ -97,6 +119,14 @@ public:
   std::size_t scan(std::string_view text, scan_context& context, bool final, audience to,
                    std::size_t hits_max, std::vector<found>& hits) const;
 
+  /// The same for a text that a small piece was added to, that goes on and may end within a
+  /// character; `readable_beyond` bytes behind it may be read. If the piece is too long or not of
+  /// the usual characters, `not_scanned`, and `context.before` is for `scan`.
+  std::size_t scan_piece(std::string_view text, piece_context& context, audience to,
+                         std::vector<found>& hits) const;
+  static constexpr std::size_t not_scanned = std::string_view::npos;
+  static constexpr std::size_t readable_beyond = 32;
+
   /// Whether, between the first and the last of the characters, some were skipped as symbols or as
   /// repeats; and which characters count: their code points, as they are written.
   struct trace {
@@ -108,6 +138,7 @@ public:
 private:
   friend class automaton_builder;
   friend class code_reader;
+  friend class piece_scan;
   friend struct automaton_scan;
 
   struct word {
@@ -139,13 +170,37 @@ private:
     }
   };
 
-  // How words go on after a hashed group, a bit for each of `groups::way`.
-  std::uint64_t ways_of(std::uint64_t hashed) const noexcept {
-    return std::rotr(ways_[hashed >> ways_shift_], ways_turn(hashed));
+  /// Of hashed groups, how words go on after them: bits of `groups::way`. Those by which none does
+  /// are set: what it says yes to may be wrong.
+  struct way_table {
+    std::vector<std::uint64_t> closed = std::vector<std::uint64_t>(2, ~std::uint64_t{0});
+    std::size_t mask = 1;
+    void size_for(std::size_t groups);
+    void add(std::uint64_t hashed, std::uint64_t way) {
+      closed[hashed >> 40 & mask] &= ~std::rotl(way, static_cast<int>(hashed >> 58));
+    }
+    // Groups that share a word of bits have them at different places.
+    static std::uint64_t closed_after(const std::uint64_t* closed, std::size_t mask,
+                                      std::uint64_t hashed) noexcept {
+      return std::rotr(closed[hashed >> 40 & mask], static_cast<int>(hashed >> 58));
+    }
+    std::uint64_t closed_after(std::uint64_t hashed) const noexcept {
+      return closed_after(closed.data(), mask, hashed);
+    }
+  };
+
+  bool has_singles() const noexcept { return singles_ != 0 || latin_singles_ != 0; }
+  // Of four codes with which words begin, and the next two: 1 or 0.
+  unsigned four_goes_on(std::uint64_t four, std::uint32_t next) const noexcept {
+    auto closed = after_fours_.closed_after(groups::hashed(four));
+    return groups::has_way(closed, next) | groups::has_way(closed, next & 0xffff)
+           | groups::has_way(closed, 0);
   }
-  // Groups that share a word of bits have them at different places.
-  int ways_turn(std::uint64_t hashed) const noexcept {
-    return static_cast<int>(hashed >> (ways_shift_ - 6) & 63);
+  unsigned is_rare_single(codes::code c) const noexcept { // 1 or 0
+    return static_cast<unsigned>(static_cast<codes::code>(c - codes::first_rare) < singles_);
+  }
+  unsigned is_latin_single(codes::code c) const noexcept {
+    return codes::is_latin(c) ? latin_singles_ >> (c - codes::first_digit) & 1 : 0;
   }
 
   codes::code code_of(char32_t code_point) const noexcept {
@@ -154,6 +209,9 @@ private:
     return code_of_far(code_point);
   }
   codes::code code_of_far(char32_t code_point) const noexcept;
+  // Of the character that ends at `at`; at the text's beginning `otherwise`.
+  codes::code code_before(std::string_view text, std::size_t at,
+                          codes::code otherwise) const noexcept;
   bool repeats(codes::code c) const noexcept { // is one with those of its kind before it
     return folds_.has(fold::repeats) && c >= codes::first_letter;
   }
@@ -166,13 +224,15 @@ private:
   std::vector<tail> tails_;
   std::vector<std::u16string> runs_; // the codes of words that repeat a character
   // Words begin with one of these: Latin ones of four codes or more with the first four, others
-  // with the first two. Of those that do, `ways_` tells how they go on.
+  // with the first two. Of those that do, the others tell how they go on.
   gate pairs_, fours_;
-  std::vector<std::uint64_t> ways_ = std::vector<std::uint64_t>(2); // a word of bits a group
-  unsigned ways_shift_ = 63;
+  way_table after_pairs_, after_fours_;
+  pair_beginnings pair_beginnings_;
+  three_beginnings three_beginnings_;
+  std::vector<std::uint8_t> goes_on_ = std::vector<std::uint8_t>(codes::first_rare); // by code: 1
   bool has_fours_ = false, has_borders_ = false;
-  codes::code first_single_ = 0xffff; // codes from here on may be words by themselves
-  std::uint64_t latin_singles_ = 0;   // of the Latin ones a bit each
+  codes::code singles_ = 0;         // so many codes from `first_rare` on may be words by themselves
+  std::uint64_t latin_singles_ = 0; // of the Latin ones a bit each
 };
 
 } // namespace troupe::moderation

@@ -13,6 +13,12 @@ void automaton::gate::size_for(std::size_t groups) {
   shift = 64 - log2;
 }
 
+void automaton::way_table::size_for(std::size_t groups) {
+  auto log2 = std::clamp<unsigned>(static_cast<unsigned>(std::bit_width(groups / 2)), 1, 17);
+  closed.assign(std::size_t{1} << log2, ~std::uint64_t{0});
+  mask = closed.size() - 1;
+}
+
 namespace {
 
 constexpr std::size_t prefixes_max = 64; // that the brackets at a pattern's beginning make
@@ -43,6 +49,9 @@ public:
     chain_equals();
     made_.trie_ = code_trie{trie_items_, next_code_};
     fill_gates();
+    fill_goes_on();
+    made_.pair_beginnings_.fill(trie_items_);
+    made_.three_beginnings_.fill(trie_items_);
   }
 
 private:
@@ -54,7 +63,7 @@ private:
 
   char32_t fold_of(char32_t c) const { return folded(c, made_.folds_); }
 
-  // Those that are words by themselves come last, so that one comparison tells them.
+  // Those that are words by themselves come first, so that one comparison tells them.
   void number_characters(const std::vector<automaton_item>& items) {
     std::u32string all, singles;
     for (const auto& item : items) {
@@ -77,11 +86,11 @@ private:
     for (int round = 0; round < 2; ++round) {
       for (auto c : all)
         if (counts(c) && codes::of_ascii(c) == codes::other
-            && std::binary_search(singles.begin(), singles.end(), c) == (round == 1)
+            && std::binary_search(singles.begin(), singles.end(), c) == (round == 0)
             && next_code_ < codes::skipped_space)
           code_of_[c] = next_code_++;
       if (round == 0)
-        made_.first_single_ = next_code_;
+        made_.singles_ = next_code_ - codes::first_rare;
     }
     for (auto c : singles)
       if (auto code = codes::of_ascii(c); code != codes::other)
@@ -273,20 +282,25 @@ private:
     made_.pairs_.size_for(shorts);
     made_.fours_.size_for(trie_items_.size() - shorts);
     made_.has_fours_ = shorts < trie_items_.size();
-    auto log2 =
-        std::clamp<unsigned>(static_cast<unsigned>(std::bit_width(trie_items_.size() / 2)), 1, 18);
-    made_.ways_.assign(std::size_t{1} << log2, 0);
-    made_.ways_shift_ = 64 - log2;
+    made_.after_pairs_.size_for(shorts);
+    made_.after_fours_.size_for(trie_items_.size() - shorts);
     for (const auto& [codes, value] : trie_items_) {
-      auto first = is_short(codes) ? std::size_t{2} : std::size_t{4}, after = first / 2;
+      bool is_latin = !is_short(codes);
+      auto first = is_latin ? std::size_t{4} : std::size_t{2}, after = first / 2;
       if (codes.size() < first)
         continue;
       auto group = groups::hashed(group_of(codes, 0, first));
-      (is_short(codes) ? made_.pairs_ : made_.fours_).add(group);
       auto next = group_of(codes, first, std::min(codes.size() - first, after));
-      auto way = std::uint64_t{1} << groups::way(static_cast<std::uint32_t>(next));
-      made_.ways_[group >> made_.ways_shift_] |= std::rotl(way, made_.ways_turn(group));
+      (is_latin ? made_.fours_ : made_.pairs_).add(group);
+      (is_latin ? made_.after_fours_ : made_.after_pairs_)
+          .add(group, groups::way(static_cast<std::uint32_t>(next)));
     }
+  }
+
+  void fill_goes_on() {
+    made_.goes_on_.assign(next_code_, 0);
+    for (codes::code c = 0; c < next_code_; ++c)
+      made_.goes_on_[c] = (made_.trie_.first_flags(c) & code_trie::has_more) != 0;
   }
 
   automaton& made_;
@@ -305,8 +319,11 @@ automaton::automaton(const std::vector<automaton_item>& items, fold_set folds, b
 
 std::size_t automaton::memory_bytes() const noexcept {
   auto bytes = sizeof *this + code_of_.capacity() * sizeof(codes::code) + trie_.memory_bytes()
-               + words_.capacity() * sizeof(word) + far_.size() * 32
-               + (pairs_.bits.size() + fours_.bits.size() + ways_.size()) * sizeof(std::uint64_t);
+               + words_.capacity() * sizeof(word) + far_.size() * 32 + goes_on_.capacity()
+               + pair_beginnings_.memory_bytes() + three_beginnings_.memory_bytes()
+               + (pairs_.bits.size() + fours_.bits.size() + after_pairs_.closed.size()
+                  + after_fours_.closed.size())
+                     * sizeof(std::uint64_t);
   for (const auto& run : runs_)
     bytes += sizeof(std::u16string) + run.capacity() * 2;
   for (const auto& one : tails_) {

@@ -1,5 +1,6 @@
 // The pieces of a stream: too short for what automaton_scan.cpp does in bulk to be worth its start,
-// and for any branch in it to be foreseen.
+// and for any branch in it to be foreseen. What is held back of the pieces before is not read
+// again.
 #include "actors/moderation/automaton_scan.hpp"
 
 #include <emmintrin.h>
@@ -11,40 +12,57 @@ namespace troupe::moderation {
 
 namespace {
 
-static_assert(piece_bytes_max < 64, "a piece's bytes have a bit each, and one is beyond");
+// A text of up to so many bytes, without those that were read before, is a piece.
+constexpr std::size_t piece_bytes_max = 60;
+static_assert(piece_bytes_max < 62, "a piece's bytes have a bit each, and some are beyond");
 
-// A text of up to `piece_bytes_max` bytes, all its characters at once, if they are of ASCII or of
-// three bytes each.
+// A piece, all its characters at once, if they are of ASCII or of three bytes each. The first bytes
+// may end a character that began before the piece, and the last ones may begin one.
 class decoded_piece {
 public:
-  explicit decoded_piece(std::string_view text) noexcept {
-    const auto size = text.size();
-    if (size < vector_bytes) {
-      char padded[vector_bytes] = {};
-      std::memcpy(padded, text.data(), size);
-      add(padded, 0);
-    } else {
-      for (std::size_t at = 0; at + vector_bytes < size; at += whole)
-        add(text.data() + at, at);
-      add(text.data() + size - vector_bytes, size - vector_bytes); // some bytes again
-    }
+  /// The piece's first byte is at `unfinished` (0 to 2) of `bytes`. It has at least one.
+  [[gnu::always_inline]] decoded_piece(const char* bytes, std::size_t unfinished,
+                                       std::size_t size) noexcept {
+    auto byte = [&](int i) -> unsigned { return static_cast<unsigned char>(bytes[i]); };
+    auto begun = byte(0) << 12 | (byte(1) & 0x3f) << 6 | (byte(2) & 0x3f);
+    code_points_[0] = code_points_[1] = static_cast<std::uint16_t>(begun);
+    bytes += unfinished;
+    add(bytes, 0);
+    if (size > vector_bytes)
+      add_more(bytes, size);
     const auto all = (std::uint64_t{1} << size) - 1;
     ascii_ &= all;
-    valid_ = (ascii_ | continues_ | three_) == all && continues_ == (three_ << 1 | three_ << 2);
+    continues_ &= all;
+    three_ &= all;
+    auto end_it = std::uint64_t{0b01'11'00u >> (2 * unfinished) & 3}; // bits of the first bytes
+    auto begun_at = std::uint64_t{0b01'10'00u >> (2 * unfinished) & 3};
+    valid_ = (ascii_ | continues_ | three_) == all
+             && continues_ == (((three_ << 1 | three_ << 2) & all) | end_it);
+    firsts_ = (ascii_ | (three_ & all >> 2)) << 2 | begun_at;
+    auto last = static_cast<unsigned>(three_ << 2 >> size); // of the last two bytes
+    unfinished_ = static_cast<std::uint8_t>((last & 1) << 1 | last >> 1);
   }
 
   bool valid() const noexcept { return valid_; }
-  /// The first bytes of characters, a bit each.
-  std::uint64_t firsts() const noexcept { return ascii_ | three_; }
-  /// Of the character that begins there.
-  std::uint16_t code_point_at(std::size_t at) const noexcept { return code_points_[at]; }
+  /// A bit for each character, where it begins. Bit 2 is the piece's first byte.
+  std::uint64_t firsts() const noexcept { return firsts_; }
+  /// Of one of these.
+  std::uint16_t code_point_at(std::size_t i) const noexcept { return code_points_[i]; }
+  /// So many bytes at the end begin a character.
+  std::uint8_t unfinished() const noexcept { return unfinished_; }
 
 private:
   static constexpr std::size_t vector_bytes = 16;
   static constexpr std::size_t whole = vector_bytes - 2; // beginnings whose characters are seen
 
+  [[gnu::noinline]] void add_more(const char* bytes, std::size_t size) noexcept {
+    static_assert(2 + vector_bytes <= automaton::readable_beyond);
+    for (std::size_t at = whole; at + 2 < size; at += whole)
+      add(bytes + at, at);
+  }
+
   // What may begin at each of the bytes; the last two characters are seen in the next vector.
-  void add(const char* from, std::size_t at) noexcept {
+  [[gnu::always_inline]] void add(const char* from, std::size_t at) noexcept {
     auto zero = _mm_setzero_si128();
     auto bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
     auto where = [&](__m128i set) {
@@ -66,90 +84,249 @@ private:
           _mm_or_si128(_mm_slli_epi16(one, 12),
                        _mm_or_si128(_mm_slli_epi16(half(second, zero), 6), half(third, zero)));
       auto code_points = _mm_or_si128(_mm_and_si128(ascii, one), _mm_andnot_si128(ascii, three));
-      _mm_storeu_si128(reinterpret_cast<__m128i*>(code_points_ + at + i), code_points);
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(code_points_ + 2 + at + i), code_points);
     };
     put(0, [](__m128i a, __m128i b) { return _mm_unpacklo_epi8(a, b); });
     put(8, [](__m128i a, __m128i b) { return _mm_unpackhi_epi8(a, b); });
   }
 
-  std::uint64_t ascii_ = 0, continues_ = 0, three_ = 0;
+  std::uint64_t ascii_ = 0, continues_ = 0, three_ = 0, firsts_;
   bool valid_;
-  std::uint16_t code_points_[piece_bytes_max + vector_bytes];
+  std::uint8_t unfinished_;
+  std::uint16_t code_points_[2 + piece_bytes_max + vector_bytes];
 };
 
 } // namespace
 
-// Turns the characters into codes, if that can be done at once.
+// A scan of a piece: automaton::scan_piece. Its codes are the last two of the text before, of which
+// some may be held back, then the new ones. Nothing that takes long decides where anything is: the
+// next piece is read while this one is looked at.
+class piece_scan {
+public:
+  piece_scan(const automaton& machine, std::string_view text, piece_context& context) :
+      machine_(machine), text_(text), context_(context) {}
+
+  template <bool Symbols, bool Repeats>
+  static std::size_t run(const automaton& machine, std::string_view text, piece_context& context,
+                         audience to, std::vector<found>& hits) {
+    piece_scan scan{machine, text, context};
+    return scan.read<Symbols, Repeats>() ? scan.finish<Symbols, Repeats>(to, hits)
+                                         : automaton::not_scanned;
+  }
+
+private:
+  // A space that counts stands between two others.
+  static constexpr std::size_t codes_max = 2 + piece_bytes_max + 2;
+  static constexpr std::size_t hits_max = 1'000;
+
+  template <bool Symbols, bool Repeats>
+  [[gnu::always_inline]] inline std::size_t finish(audience to, std::vector<found>& hits) {
+    if (special_ && machine_.has_singles()) [[unlikely]]
+      return hold<Symbols, Repeats>(walk_all(to, hits));
+    auto held = size_ - holds_last();
+    auto may_be_pair = machine_.pairs_.has(groups::hashed(context_.pair)) != 0
+                       || (special_ && codes::is_latin(code_[size_ - 2]));
+    if (may_be_pair && size_ >= first_ + 2) {
+      auto pair = machine_.pair_beginnings_.of(context_.pair);
+      held = pair.goes_on ? size_ - 2 : held; // no branch
+      begins_ |= std::uint64_t{pair.unsure} << (size_ - 2);
+    }
+    if (special_)
+      see_fours();
+    if (tail_ < held)
+      held = tail_;
+    begins_ &= (std::uint64_t{1} << held) - 1;
+    if (begins_ != 0)
+      held = walk_begins(held, to, hits);
+    return hold<Symbols, Repeats>(held);
+  }
+
+  template <bool Symbols, bool Repeats>
+  bool read();
+  void see_fours() noexcept;
+  bool last_three_go_on() const noexcept;
+  template <bool Symbols, bool Repeats>
+  std::size_t hold(std::size_t held);
+  template <class Sift>
+  std::size_t walk(std::size_t held, audience to, std::vector<found>& hits, Sift&& sift);
+  [[gnu::noinline]] std::size_t walk_begins(std::size_t held, audience to,
+                                            std::vector<found>& hits);
+  [[gnu::noinline]] std::size_t walk_all(audience to, std::vector<found>& hits);
+
+  unsigned holds_last() const noexcept {
+    return machine_.goes_on_[code_[size_ - 1]] & static_cast<unsigned>(size_ > first_);
+  }
+
+  const automaton& machine_;
+  std::string_view text_;
+  piece_context& context_;
+  std::size_t first_, size_;     // of the codes that count, and of all
+  std::size_t tail_ = codes_max; // from here on there may be a Latin word, for all that is known
+  std::uint64_t begins_;         // where there may be a word for other reasons, a bit each
+  std::uint32_t base_;
+  bool special_; // some code is Latin, or may be a word by itself
+  codes::code code_[codes_max];
+  std::uint32_t at_[codes_max + 1]; // where they begin, from `base_` on
+};
+
+// Turns the new characters into codes, if that can be done at once.
 template <bool Symbols, bool Repeats>
-bool automaton_scan::read_piece(piece_codes& made) {
-  const decoded_piece piece{text};
-  if (!piece.valid())
+[[gnu::always_inline]] inline bool piece_scan::read() {
+  auto& piece = context_;
+  const auto size = text_.size() - piece.read_to - piece.unfinished;
+  if (size == 0)
     return false;
-  const auto* code_of = machine.code_of_.data();
-  const auto* pairs = machine.pairs_.bits.data();
-  const auto shift = machine.pairs_.shift;
-  auto after = context;
+  const decoded_piece decoded{text_.data() + piece.read_to, piece.unfinished, size};
+  if (!decoded.valid())
+    return false;
+  const auto* code_of = machine_.code_of_.data();
+  const auto* all_closed = machine_.after_pairs_.closed.data();
+  const auto mask = machine_.after_pairs_.mask;
+  auto after = piece.after;
   counted<Symbols, Repeats> count{after};
-  // Of the pair that ends with the last code: how words go on after it, and whether one begins so.
-  std::uint64_t ways = 0, is_pair = 0, begins_words = 0;
-  std::uint32_t pair = 0, latin = 0, most = 0;
-  std::size_t n = 0;
-  auto put = [&](codes::code code, std::size_t at) {
-    auto goes_on = (ways >> groups::way(code) | ways >> groups::way(0)) & is_pair;
-    begins_words = begins_words >> 1 | goes_on << 63;
-    pair = pair >> 16 | std::uint32_t{code} << 16;
-    auto hashed = groups::hashed(pair);
-    auto place = hashed >> shift;
-    is_pair = pairs[place >> 6] >> (place & 63) & 1;
-    ways = machine.ways_of(hashed & -is_pair); // of all others the same, which is near
-    latin |= static_cast<std::uint32_t>(codes::is_latin(code));
-    most = std::max<std::uint32_t>(most, code);
-    block.at[n] = static_cast<std::uint32_t>(at);
-    block.code[n++] = code;
+  auto closed = piece.closed;
+  auto pair = piece.pair;
+  std::uint64_t begins = 0;
+  const auto specials = machine_.singles_ + (codes::first_rare - codes::first_digit);
+  std::size_t n = 2;
+  code_[0] = static_cast<codes::code>(pair);
+  code_[1] = static_cast<codes::code>(pair >> 16);
+  auto is_special = [&](codes::code code) { // 1 or 0
+    return static_cast<unsigned>(static_cast<codes::code>(code - codes::first_digit) < specials);
   };
-  for (auto firsts = piece.firsts(); firsts != 0; firsts &= firsts - 1) {
-    auto at = static_cast<std::size_t>(std::countr_zero(firsts));
-    auto code = code_of[piece.code_point_at(at)];
+  unsigned special = is_special(code_[0]) | is_special(code_[1]);
+  // Bit 2 is the piece's first byte.
+  base_ = piece.read_to + piece.unfinished - 2;
+  at_[0] = piece.last_at[0] - base_;
+  at_[1] = piece.last_at[1] - base_;
+  auto put = [&](codes::code code, std::uint32_t at) {
+    if ((closed & groups::way(code)) == 0 || (closed & groups::no_way) == 0) [[unlikely]]
+      begins |= std::uint64_t{1} << n;
+    special += is_special(code);
+    pair = pair >> 16 | std::uint32_t{code} << 16;
+    closed = automaton::way_table::closed_after(all_closed, mask, groups::hashed(pair));
+    at_[n] = at;
+    code_[n++] = code;
+  };
+  for (auto firsts = decoded.firsts(); firsts != 0; firsts &= firsts - 1) {
+    auto i = static_cast<unsigned>(std::countr_zero(firsts));
+    auto code = code_of[decoded.code_point_at(i)];
     codes::code between;
     if (!count.takes(code, between))
       continue;
     if (between != codes::other)
-      put(between, at);
-    put(code, at);
+      put(between, i);
+    put(code, i);
   }
-  block.size = n;
-  std::fill_n(block.code + n, codes_beyond, codes::other);
-  context = after;
-  made.has_latin = latin != 0;
-  made.has_single = most >= machine.first_single_;
-  // What began before the text is not meant.
-  made.begins_words = n < 3 ? 0 : begins_words >> (66 - n);
-  made.last_pair = n >= 2 && is_pair != 0;
+  first_ = piece.first;
+  size_ = n;
+  text_.remove_suffix(decoded.unfinished());
+  const auto end = static_cast<std::uint32_t>(text_.size());
+  at_[n] = end - base_;
+  if constexpr (Symbols || Repeats)
+    piece.after = after;
+  piece.read_to = end;
+  piece.unfinished = decoded.unfinished();
+  piece.last_at[0] = base_ + at_[n - 2];
+  piece.last_at[1] = base_ + at_[n - 1];
+  piece.closed = closed;
+  piece.pair = pair;
+  begins_ = begins >> (2 + first_) << first_; // what began before those is not meant
+  special_ = special != 0;
   return true;
 }
 
-std::size_t automaton_scan::run_piece(std::size_t hits_max) {
-  piece_codes made;
-  if (!for_folds(
-          [&](auto symbols, auto repeats) { return read_piece<symbols(), repeats()>(made); }))
-    return run(hits_max);
-  const auto size = block.size;
-  if ((made.has_latin && (machine.has_fours_ || machine.latin_singles_ != 0)) || made.has_single)
-    return walk_all(sift_any(size, true), hits_max);
-  std::size_t count = 0;
-  for (auto may = made.begins_words; may != 0; may &= may - 1)
-    begins[count++] = static_cast<std::uint16_t>(std::countr_zero(may));
-  auto pair = code_trie::glance{};
-  if (made.last_pair) // no branch
-    pair = machine.trie_.glance_at(block.code[size - 2], block.code[size - 1]);
-  if (count != 0 || pair.unsure) {
-    if (made.last_pair)
-      begins[count++] = static_cast<std::uint16_t>(size - 2);
-    return walk_all(count, hits_max);
+// Latin words of four codes and more, and what may become one.
+void piece_scan::see_fours() noexcept {
+  std::uint64_t four = 0, may = 0;
+  for (std::size_t i = 0; i < size_; ++i) {
+    four = four >> 16 | std::uint64_t{code_[i]} << 48;
+    if (i >= 3 && codes::is_latin(code_[i - 3]))
+      may |= std::uint64_t{machine_.fours_.has(groups::hashed(four))} << (i - 3);
   }
-  auto held = size - holds_last(true);
-  held = pair.goes_on ? size - 2 : held;
-  return held < size ? hold_at(block.at[held]) : pass_all();
+  for (may = may >> first_ << first_; may != 0; may &= may - 1) {
+    auto i = static_cast<std::size_t>(std::countr_zero(may));
+    four = code_[i] | std::uint64_t{code_[i + 1]} << 16 | std::uint64_t{code_[i + 2]} << 32
+           | std::uint64_t{code_[i + 3]} << 48;
+    auto goes_on =
+        i + 6 > size_
+            ? 1u
+            : machine_.four_goes_on(four, code_[i + 4] | std::uint32_t{code_[i + 5]} << 16);
+    begins_ |= std::uint64_t{goes_on} << i;
+  }
+  if (size_ < first_ + 3 || !codes::is_latin(code_[size_ - 3]))
+    return;
+  if (last_three_go_on())
+    tail_ = size_ - 3;
+}
+
+bool piece_scan::last_three_go_on() const noexcept {
+  auto a = code_[size_ - 3], b = code_[size_ - 2], c = code_[size_ - 1];
+  if (codes::is_latin(b) && codes::is_latin(c))
+    return machine_.three_beginnings_.go_on(a, b, c);
+  code_trie::cursor at;
+  auto goes_on = [&] { return (at.flags & code_trie::has_more) != 0; };
+  return machine_.trie_.start(at, a) && goes_on() && machine_.trie_.step(at, b) && goes_on()
+         && machine_.trie_.step(at, c) && goes_on();
+}
+
+// From the code `held` on the text is held back.
+template <bool Symbols, bool Repeats>
+[[gnu::always_inline]] inline std::size_t piece_scan::hold(std::size_t held) {
+  const auto count = size_ - held;
+  const auto passed = base_ + at_[held];
+  auto& piece = context_;
+  auto border = piece.before.before;
+  if (machine_.has_borders_) [[unlikely]]
+    border = machine_.code_before(text_, passed, border);
+  if constexpr (Symbols || Repeats)
+    piece.before = count > 0 ? scan_context{} : piece.after;
+  piece.before.before = border;
+  if (count > 2) // to be read again
+    piece = {.before = piece.before, .after = piece.before, .read_to = passed};
+  else
+    piece.first = static_cast<std::uint8_t>(2 - count);
+  return passed;
+}
+
+// From the beginnings that `sift` tells, those before the code `held`; tells from which code on the
+// text is held back.
+template <class Sift>
+std::size_t piece_scan::walk(std::size_t held, audience to, std::vector<found>& hits, Sift&& sift) {
+  automaton_scan work{machine_, text_, context_.before, false, to, hits};
+  work.block.size = size_ - first_;
+  std::copy(code_ + first_, code_ + size_, work.block.code);
+  for (auto i = first_; i < size_; ++i)
+    work.block.at[i - first_] = base_ + at_[i];
+  const auto enough = hits.size() + hits_max;
+  const auto count = sift(work);
+  for (std::size_t i = 0; i < count; ++i)
+    if (hits.size() >= enough || !work.walk(work.begins[i]))
+      return first_ + work.begins[i];
+  return held;
+}
+
+std::size_t piece_scan::walk_begins(std::size_t held, audience to, std::vector<found>& hits) {
+  return walk(held, to, hits, [&](automaton_scan& work) {
+    std::size_t count = 0;
+    for (auto may = begins_; may != 0; may &= may - 1)
+      work.begins[count++] = static_cast<std::uint16_t>(std::countr_zero(may) - first_);
+    return count;
+  });
+}
+
+std::size_t piece_scan::walk_all(audience to, std::vector<found>& hits) {
+  return walk(size_ - holds_last(), to, hits,
+              [&](automaton_scan& work) { return work.sift_any(work.block.size, true); });
+}
+
+std::size_t automaton::scan_piece(std::string_view text, piece_context& context, audience to,
+                                  std::vector<found>& hits) const {
+  if (text.size() - context.read_to > piece_bytes_max || empty())
+    return not_scanned;
+  return for_folds(folds_, [&](auto symbols, auto repeats) {
+    return piece_scan::run<symbols(), repeats()>(*this, text, context, to, hits);
+  });
 }
 
 } // namespace troupe::moderation

@@ -84,19 +84,11 @@ std::size_t automaton_scan::sift_any(std::size_t starts, bool last) noexcept {
                                      : sift<false, false>(starts, open);
 }
 
-// From the first `count` of `begins` to the text's end.
-std::size_t automaton_scan::walk_all(std::size_t count, std::size_t hits_max) {
-  const auto enough = hits.size() + hits_max;
-  for (std::size_t i = 0; i < count; ++i)
-    if (hits.size() >= enough || !walk(begins[i]))
-      return hold_at(block.at[begins[i]]);
-  return holds_last(!final) != 0 ? hold_at(block.at[block.size - 1]) : pass_all();
-}
-
 std::size_t automaton_scan::run(std::size_t hits_max) {
   const auto enough = hits.size() + hits_max;
   for (std::size_t at = 0;;) {
-    at = for_folds([&](auto symbols, auto repeats) { return read<symbols(), repeats()>(at); });
+    at = for_folds(machine.folds_,
+                   [&](auto symbols, auto repeats) { return read<symbols(), repeats()>(at); });
     auto last = at == text.size();
     auto starts = last ? block.size : block.size - look_ahead;
     auto count = sift_any(starts, last);
@@ -118,7 +110,7 @@ std::size_t automaton::scan(std::string_view text, scan_context& context, bool f
   if (empty())
     return text.size();
   automaton_scan work{*this, text, context, final, to, hits};
-  return !final && text.size() <= piece_bytes_max ? work.run_piece(hits_max) : work.run(hits_max);
+  return work.run(hits_max);
 }
 
 codes::code automaton::code_of_far(char32_t code_point) const noexcept {

@@ -13,9 +13,6 @@ inline constexpr std::size_t block_codes = 2'048;
 inline constexpr std::size_t look_ahead = text_characters_max + 2;
 /// So many codes behind the last one may be looked at: they have to be `other`.
 inline constexpr std::size_t codes_beyond = 8;
-/// A text of up to so many bytes to which more is added is read the quick way.
-inline constexpr std::size_t piece_bytes_max = 60;
-
 /// A part of the text as codes: each with the offset of its character. Of a run of repeats the
 /// first one is here.
 struct code_block {
@@ -80,13 +77,16 @@ struct counted {
   }
 };
 
-/// What was seen of a piece's codes.
-struct piece_codes {
-  std::uint64_t begins_words =
-      0;                  // of three codes that begin as words do, the first ones: a bit each
-  bool last_pair = false; // so do the last two, of which nothing more is known
-  bool has_latin = false, has_single = false;
-};
+// Calls one that is templated for what these folds see through.
+template <class F>
+auto for_folds(fold_set folds, F&& f) {
+  using yes = std::true_type;
+  using no = std::false_type;
+  auto repeats = folds.has(fold::repeats);
+  if (folds.has(fold::symbols))
+    return repeats ? f(yes{}, yes{}) : f(yes{}, no{});
+  return repeats ? f(no{}, yes{}) : f(no{}, no{});
+}
 
 enum class outcome : std::uint8_t { no, yes, needs_more };
 
@@ -109,19 +109,15 @@ struct automaton_scan {
                  bool final_, audience to_, std::vector<found>& hits_) :
       machine(machine_), text(text_), context(context_), final(final_), to(to_), hits(hits_) {}
 
-  unsigned is_latin_single(codes::code c) const noexcept {
-    return codes::is_latin(c) ? machine.latin_singles_ >> (c - codes::first_digit) & 1 : 0;
-  }
-
   // Whether a word may begin at code `i`, by its first codes: 1 or 0, without a branch.
   template <bool Fours, bool LatinSingles>
   unsigned may_begin(std::size_t i) const noexcept {
     unsigned may = machine.pairs_.has(groups::hashed(block.codes_at<std::uint32_t>(i)))
-                   | static_cast<unsigned>(block.code[i] >= machine.first_single_);
+                   | machine.is_rare_single(block.code[i]);
     if constexpr (Fours)
       may |= machine.fours_.has(groups::hashed(block.codes_at<std::uint64_t>(i)));
     if constexpr (LatinSingles)
-      may |= is_latin_single(block.code[i]);
+      may |= machine.is_latin_single(block.code[i]);
     return may;
   }
 
@@ -131,18 +127,14 @@ struct automaton_scan {
     auto four = block.codes_at<std::uint64_t>(i);
     auto pair = groups::hashed(four & 0xffff'ffff);
     if (!codes::is_latin(first)) {
-      auto ways = machine.ways_of(pair);
+      auto closed = machine.after_pairs_.closed_after(pair);
       auto third = static_cast<std::uint32_t>(four >> 32 & 0xffff);
-      return static_cast<unsigned>(first >= machine.first_single_)
-             | static_cast<unsigned>(i + 3 > known)
-             | static_cast<unsigned>((ways >> groups::way(third) | ways >> groups::way(0)) & 1);
+      return machine.is_rare_single(first) | static_cast<unsigned>(i + 3 > known)
+             | groups::has_way(closed, third) | groups::has_way(closed, 0);
     }
-    auto ways = machine.ways_of(groups::hashed(four));
-    auto more = block.codes_at<std::uint32_t>(i + 4);
-    return static_cast<unsigned>(i + 6 > known) | is_latin_single(first) | machine.pairs_.has(pair)
-           | static_cast<unsigned>((ways >> groups::way(more) | ways >> groups::way(more & 0xffff)
-                                    | ways >> groups::way(0))
-                                   & 1);
+    return static_cast<unsigned>(i + 6 > known) | machine.is_latin_single(first)
+           | machine.pairs_.has(pair)
+           | machine.four_goes_on(four, block.codes_at<std::uint32_t>(i + 4));
   }
 
   // Whether the last code is held back for certain, if nothing before it is: 1 or 0.
@@ -151,37 +143,20 @@ struct automaton_scan {
            && (machine.trie_.first_flags(block.code[block.size - 1]) & code_trie::has_more) != 0;
   }
 
-  // Calls one that is templated for what this machine sees through.
-  template <class F>
-  auto for_folds(F&& f) const {
-    using yes = std::true_type;
-    using no = std::false_type;
-    auto repeats = machine.folds_.has(fold::repeats);
-    if (machine.folds_.has(fold::symbols))
-      return repeats ? f(yes{}, yes{}) : f(yes{}, no{});
-    return repeats ? f(no{}, yes{}) : f(no{}, no{});
-  }
-
   /// Scans the text; how, and what is returned: automaton.hpp.
   std::size_t run(std::size_t hits_max);
-  /// The same for a text of up to `piece_bytes_max` to which more will be added.
-  std::size_t run_piece(std::size_t hits_max);
-
   template <bool Symbols, bool Repeats>
   std::size_t read(std::size_t at);
-  template <bool Symbols, bool Repeats>
-  bool read_piece(piece_codes& made);
   codes::code rare_code(std::size_t& at) const noexcept;
   template <bool Fours, bool LatinSingles>
   std::size_t sift(std::size_t starts, bool open) noexcept;
   std::size_t sift_any(std::size_t starts, bool last) noexcept;
-  std::size_t walk_all(std::size_t count, std::size_t hits_max);
   bool walk(std::size_t i);
   ending end_of(const automaton::word& word, std::size_t i, std::size_t k) const;
   ending end_of_runs(const std::u16string& runs, std::size_t begin) const;
   ending end_of_tail(const automaton::tail& tail, std::size_t k) const;
   outcome borders(std::uint8_t flags, std::size_t begin, std::size_t end) const;
-  codes::code before(std::size_t at) const;
+  codes::code before(std::size_t at) const { return machine.code_before(text, at, context.before); }
   std::size_t end_of_code(std::size_t k) const {
     return block.at[k] + character_at(text, block.at[k]).bytes;
   }

@@ -5,17 +5,17 @@
 
 namespace troupe::moderation {
 
-// The code of the character that ends at `at`.
-codes::code automaton_scan::before(std::size_t at) const {
+codes::code automaton::code_before(std::string_view text, std::size_t at,
+                                   codes::code otherwise) const noexcept {
   if (at == 0)
-    return context.before;
+    return otherwise;
   auto begin = at - 1;
   while (begin > 0 && at - begin < 4 && (static_cast<unsigned char>(text[begin]) & 0xc0) == 0x80)
     --begin;
   auto [code_point, bytes] = character_at(text, begin);
   if (code_point == no_character || begin + bytes != at)
     return codes::other;
-  return machine.code_of(code_point);
+  return code_of(code_point);
 }
 
 outcome automaton_scan::borders(std::uint8_t flags, std::size_t begin, std::size_t end) const {

@@ -72,21 +72,6 @@ public:
     }
   }
 
-  /// What is known behind two codes without a walk, and without a branch: that items go on from
-  /// there, and none ends. If it is `unsure`, a walk has to tell.
-  struct glance {
-    bool goes_on = false, unsure = false;
-  };
-  glance glance_at(code first, code second) const noexcept {
-    auto node = first_[first];
-    const auto& edge = edges_[slot_of(node, second)];
-    bool is_it = static_cast<int>(edge.from == node) & static_cast<int>(edge.by == second);
-    auto flags = is_it ? edge.flags : std::uint8_t{0};
-    bool other = static_cast<int>(!is_it) & static_cast<int>(edge.from != free_slot);
-    return {(flags & has_more) != 0,
-            static_cast<bool>((first_flags_[first] & (ends | has_rest)) | (flags & ends) | other)};
-  }
-
   bool empty() const noexcept { return nodes_ == 0; }
   std::size_t nodes() const noexcept { return nodes_; }
   std::size_t memory_bytes() const noexcept;

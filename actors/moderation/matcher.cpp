@@ -43,17 +43,17 @@ matcher::progress matcher::beginning() const noexcept {
   return at;
 }
 
-void matcher::add(const std::vector<found>& some, source from, std::size_t base,
+void matcher::add(std::vector<found>& some, source from, std::size_t base,
                   std::vector<raw_hit>& hits) {
   for (const auto& one : some)
     hits.push_back({{base + one.begin, base + one.end, one.entry}, from});
+  some.clear();
 }
 
 void matcher::scan_others(std::string_view text, progress& at, bool final, audience to,
                           std::size_t hits_max, std::vector<found>& memory,
                           std::vector<raw_hit>& hits) const {
   auto scan_on = [&](source from, std::size_t& where, auto&& part) {
-    memory.clear();
     auto base = where;
     where += part(text.substr(base));
     add(memory, from, base, hits);

@@ -102,7 +102,8 @@ private:
   struct progress {
     static constexpr std::size_t unused = std::string_view::npos;
     std::size_t words_at = 0, exact_at = unused, sound_at = unused, detectors_at = unused;
-    scan_context words, exact;
+    piece_context words;
+    scan_context exact;
     bool sound_after_latin = false;
     char detectors_after = 0;
     std::size_t least() const noexcept {
@@ -121,17 +122,35 @@ private:
   void scan(std::string_view text, progress& at, bool final, audience to, std::size_t hits_max,
             std::vector<found>& memory, std::vector<raw_hit>& hits) const {
     auto base = at.words_at;
-    memory.clear();
-    at.words_at += words_.scan(text.substr(base), at.words, final, to, hits_max, memory);
-    if (!memory.empty())
-      add(memory, source::words, base, hits);
-    if (std::min(std::min(at.exact_at, at.sound_at), at.detectors_at) != progress::unused)
+    auto before = at.words.before;
+    at.words_at += words_.scan(text.substr(base), before, final, to, hits_max, memory);
+    at.words = {
+        .before = before, .after = before, .read_to = static_cast<std::uint32_t>(at.words_at)};
+    add(memory, source::words, base, hits);
+    if (!has_words_only_)
       scan_others(text, at, final, to, hits_max, memory, hits);
+  }
+  /// The same for a text that goes on: `automaton::scan_piece`. Without effect, and false, if that
+  /// does not do for this text.
+  bool scan_piece(std::string_view text, progress& at, audience to, std::size_t hits_max,
+                  std::vector<found>& memory, std::vector<raw_hit>& hits) const {
+    auto passed = words_.scan_piece(text, at.words, to, memory);
+    if (passed == automaton::not_scanned)
+      return false;
+    at.words_at = passed;
+    if (!memory.empty()) [[unlikely]]
+      add(memory, source::words, 0, hits);
+    if (!has_words_only_) {
+      text.remove_suffix(unfinished_bytes(text));
+      scan_others(text, at, false, to, hits_max, memory, hits);
+    }
+    return true;
   }
   void scan_others(std::string_view text, progress& at, bool final, audience to,
                    std::size_t hits_max, std::vector<found>& memory,
                    std::vector<raw_hit>& hits) const;
-  static void add(const std::vector<found>& some, source from, std::size_t base,
+  // Moves them; none is left in `some`.
+  static void add(std::vector<found>& some, source from, std::size_t base,
                   std::vector<raw_hit>& hits);
   static bool before(const raw_hit& a, const raw_hit& b) noexcept;
   bool is_allowed(const raw_hit& one) const noexcept;
@@ -147,6 +166,7 @@ private:
   automaton exact_; // words of symbols: without seeing through symbols and repeats
   pinyin_index sound_;
   detector_set detectors_;
+  bool has_words_only_ = false;
   std::vector<record> records_;
   std::string texts_;
   std::vector<std::string> categories_;

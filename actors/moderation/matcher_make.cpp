@@ -66,6 +66,8 @@ public:
     for (std::size_t i = 0; i < detectors_count; ++i)
       if (made_->options_.detectors[i].on)
         made_->detectors_.add(static_cast<detector>(i));
+    made_->has_words_only_ =
+        made_->exact_.empty() && made_->sound_.empty() && made_->detectors_.empty();
     made_->texts_.shrink_to_fit();
     return std::move(made_);
   }

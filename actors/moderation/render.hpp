@@ -20,6 +20,8 @@ public:
              std::uint64_t base, std::string& out);
   /// Writes what is left before the offset `end` of the message.
   void pass(std::uint64_t end, std::string_view text, std::uint64_t base, std::string& out);
+  /// It was written elsewhere.
+  void skip(std::uint64_t end) noexcept { written_ = end; }
   /// Up to here everything is written.
   std::uint64_t written() const noexcept { return written_; }
 

@@ -12,8 +12,7 @@ constexpr std::size_t hits_at_once = 1'000;
 // takes longer than to look at the piece.
 constexpr std::size_t passed_bytes_max = 256;
 
-// By itself: where the compiler knows how long a piece may be, it copies it the slow way.
-[[gnu::noinline]] void append(std::string& to, std::string_view piece) { to += piece; }
+static_assert(text_window::readable_beyond >= automaton::readable_beyond);
 
 } // namespace
 
@@ -21,12 +20,34 @@ stream_filter::stream_filter(std::shared_ptr<const matcher> words, audience to,
                              filter_options options) :
     words_(std::move(words)), to_(to), options_(options), at_(words_->beginning()) {}
 
+[[gnu::always_inline]] inline void stream_filter::advance(bool final, std::string& out,
+                                                          std::vector<hit>& hits) {
+  auto text = held_.view();
+  if (final || !words_->scan_piece(text, at_, to_, hits_at_once, memory_, open_)) [[unlikely]]
+    scan(text, final);
+  if (!open_.empty()) [[unlikely]] {
+    settle_all(final, out, hits);
+    if (blocked_)
+      return;
+  }
+  auto certain = at_.least();
+  if (base_ + certain > writer_.written()) {
+    auto written = static_cast<std::size_t>(writer_.written() - base_);
+    held_.append_to(out, written, certain - written);
+    writer_.skip(base_ + certain);
+  }
+  if (certain > passed_bytes_max) [[unlikely]]
+    drop(certain);
+}
+
 void stream_filter::push(std::string_view piece, std::string& out, std::vector<hit>& hits) {
-  while (!piece.empty() && !blocked_) {
-    auto part = piece.substr(0, at_once_bytes_max);
-    piece.remove_prefix(part.size());
-    append(held_, part);
+  for (;;) {
+    auto part = std::min(piece.size(), at_once_bytes_max);
+    if (part == 0 || blocked_)
+      return;
+    held_.append({piece.data(), part});
     advance(false, out, hits);
+    piece.remove_prefix(part);
   }
 }
 
@@ -36,44 +57,37 @@ void stream_filter::finish(std::string& out, std::vector<hit>& hits) {
   *this = stream_filter{std::move(words_), to_, options_};
 }
 
-void stream_filter::advance(bool final, std::string& out, std::vector<hit>& hits) {
-  // Not the beginning of a character alone.
-  auto known = final ? held_.size() : held_.size() - unfinished_bytes(held_);
-  auto text = std::string_view{held_}.substr(0, known);
+// All of the text but the beginning of a character.
+void stream_filter::scan(std::string_view text, bool final) {
+  if (!final)
+    text.remove_suffix(unfinished_bytes(text));
   words_->scan(text, at_, final, to_, hits_at_once, memory_, open_);
-  if (!open_.empty() && !settle_all(text, final, out, hits))
-    return;
-  auto certain = at_.least();
-  writer_.pass(base_ + certain, text, base_, out);
-  if (certain > passed_bytes_max)
-    drop(certain);
 }
 
-// Makes hits of what was found, and finds the rest. False if there was one to stop at.
-bool stream_filter::settle_all(std::string_view text, bool final, std::string& out,
-                               std::vector<hit>& hits) {
+// Makes hits of what was found, and finds the rest.
+void stream_filter::settle_all(bool final, std::string& out, std::vector<hit>& hits) {
   for (;;) {
     auto many = open_.size() >= hits_at_once;
-    settle(at_.least(), text, out, hits);
+    settle(at_.least(), held_.view(), out, hits);
     if (blocked_) {
       held_.clear();
       open_.clear();
       at_ = words_->beginning();
-      return false;
     }
-    if (!many)
-      return true;
-    words_->scan(text, at_, final, to_, hits_at_once, memory_, open_);
+    if (blocked_ || !many)
+      return;
+    scan(held_.view(), final);
   }
 }
 
 // Forgets the first bytes of the text, which have gone on.
 void stream_filter::drop(std::size_t bytes) {
-  held_.erase(0, bytes);
+  held_.drop(bytes);
   base_ += bytes;
   for (auto* at : {&at_.words_at, &at_.exact_at, &at_.sound_at, &at_.detectors_at})
     if (*at != matcher::progress::unused)
       *at -= bytes;
+  at_.words.drop(bytes);
   for (auto& one : open_) {
     one.what.begin -= bytes;
     one.what.end -= bytes;

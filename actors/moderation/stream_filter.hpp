@@ -3,6 +3,7 @@
 
 #include "actors/moderation/matcher.hpp"
 #include "actors/moderation/render.hpp"
+#include "actors/moderation/text_window.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -40,7 +41,8 @@ public:
 
 private:
   void advance(bool final, std::string& out, std::vector<hit>& hits);
-  bool settle_all(std::string_view text, bool final, std::string& out, std::vector<hit>& hits);
+  void scan(std::string_view text, bool final);
+  void settle_all(bool final, std::string& out, std::vector<hit>& hits);
   void drop(std::size_t bytes);
   void settle(std::size_t known, std::string_view text, std::string& out, std::vector<hit>& hits);
 
@@ -48,7 +50,7 @@ private:
   audience to_;
   filter_options options_;
   bool blocked_ = false;
-  std::string held_;       // what is held back, behind some text that has gone on
+  text_window held_;       // what is held back, behind some text that has gone on
   std::uint64_t base_ = 0; // offset of `held_` in the message
   std::uint64_t allowed_to_ = 0;
   matcher::progress at_;
