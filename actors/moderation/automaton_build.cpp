@@ -280,7 +280,8 @@ private:
     for (const auto& item : trie_items_)
       shorts += is_short(item.codes);
     made_.pairs_.size_for(shorts);
-    made_.fours_.size_for(trie_items_.size() - shorts);
+    // Four times as many bits: Latin words are few, and Latin text meets them everywhere.
+    made_.fours_.size_for(4 * (trie_items_.size() - shorts));
     made_.has_fours_ = shorts < trie_items_.size();
     made_.after_pairs_.size_for(shorts);
     made_.after_fours_.size_for(trie_items_.size() - shorts);

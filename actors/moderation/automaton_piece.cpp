@@ -16,85 +16,88 @@ namespace {
 constexpr std::size_t piece_bytes_max = 60;
 static_assert(piece_bytes_max < 62, "a piece's bytes have a bit each, and some are beyond");
 
+constexpr std::size_t vector_bytes = 16;
+constexpr std::size_t whole = vector_bytes - 2; // beginnings whose characters are seen
+
+// Which bytes of a piece are what, a bit each: ASCII, the second or third one of a character, the
+// first one of three.
+struct byte_kinds {
+  std::uint64_t ascii, continues, three;
+};
+
+// What may begin at each of 16 bytes, from `at` on; the last two characters are seen in the next
+// 16. The code points of those that do are at their places.
+[[gnu::always_inline]] inline byte_kinds decoded_16(const char* from, std::size_t at,
+                                                    std::uint16_t* code_points) noexcept {
+  auto zero = _mm_setzero_si128();
+  auto bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + at));
+  auto where = [&](__m128i set) {
+    return std::uint64_t{static_cast<std::uint32_t>(_mm_movemask_epi8(set))} << at;
+  };
+  auto below = [&](int bound) { // as signed numbers: those of ASCII are 0 and more
+    return _mm_cmplt_epi8(bytes, _mm_set1_epi8(static_cast<char>(bound)));
+  };
+  auto is_ascii = _mm_cmpgt_epi8(bytes, _mm_set1_epi8(-1));
+  auto low = _mm_and_si128(bytes, _mm_set1_epi8(0x3f));
+  auto second = _mm_srli_si128(low, 1), third = _mm_srli_si128(low, 2);
+  auto put = [&](std::size_t i, auto&& half) {
+    auto one = half(bytes, zero), ascii = half(is_ascii, is_ascii);
+    auto three =
+        _mm_or_si128(_mm_slli_epi16(one, 12),
+                     _mm_or_si128(_mm_slli_epi16(half(second, zero), 6), half(third, zero)));
+    auto both = _mm_or_si128(_mm_and_si128(ascii, one), _mm_andnot_si128(ascii, three));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(code_points + at + i), both);
+  };
+  put(0, [](__m128i a, __m128i b) { return _mm_unpacklo_epi8(a, b); });
+  put(8, [](__m128i a, __m128i b) { return _mm_unpackhi_epi8(a, b); });
+  // From e1 on: after e0 not everything may follow.
+  return {where(is_ascii), where(below(0xc0)), where(_mm_andnot_si128(below(0xe1), below(0xf0)))};
+}
+
+[[gnu::noinline]] byte_kinds decoded_long(const char* bytes, std::size_t size,
+                                          std::uint16_t* code_points) noexcept {
+  static_assert(2 + vector_bytes <= automaton::readable_beyond);
+  byte_kinds all{0, 0, 0};
+  for (std::size_t at = 0; at == 0 || at + 2 < size; at += whole) {
+    auto some = decoded_16(bytes, at, code_points);
+    all = {all.ascii | some.ascii, all.continues | some.continues, all.three | some.three};
+  }
+  return all;
+}
+
 // A piece, all its characters at once, if they are of ASCII or of three bytes each. The first bytes
 // may end a character that began before the piece, and the last ones may begin one.
-class decoded_piece {
-public:
-  /// The piece's first byte is at `unfinished` (0 to 2) of `bytes`. It has at least one.
-  [[gnu::always_inline]] decoded_piece(const char* bytes, std::size_t unfinished,
-                                       std::size_t size) noexcept {
-    auto byte = [&](int i) -> unsigned { return static_cast<unsigned char>(bytes[i]); };
-    auto begun = byte(0) << 12 | (byte(1) & 0x3f) << 6 | (byte(2) & 0x3f);
-    code_points_[0] = code_points_[1] = static_cast<std::uint16_t>(begun);
-    bytes += unfinished;
-    add(bytes, 0);
-    if (size > vector_bytes)
-      add_more(bytes, size);
-    const auto all = (std::uint64_t{1} << size) - 1;
-    ascii_ &= all;
-    continues_ &= all;
-    three_ &= all;
-    auto end_it = std::uint64_t{0b01'11'00u >> (2 * unfinished) & 3}; // bits of the first bytes
-    auto begun_at = std::uint64_t{0b01'10'00u >> (2 * unfinished) & 3};
-    valid_ = (ascii_ | continues_ | three_) == all
-             && continues_ == (((three_ << 1 | three_ << 2) & all) | end_it);
-    firsts_ = (ascii_ | (three_ & all >> 2)) << 2 | begun_at;
-    auto last = static_cast<unsigned>(three_ << 2 >> size); // of the last two bytes
-    unfinished_ = static_cast<std::uint8_t>((last & 1) << 1 | last >> 1);
-  }
-
-  bool valid() const noexcept { return valid_; }
-  /// A bit for each character, where it begins. Bit 2 is the piece's first byte.
-  std::uint64_t firsts() const noexcept { return firsts_; }
-  /// Of one of these.
-  std::uint16_t code_point_at(std::size_t i) const noexcept { return code_points_[i]; }
-  /// So many bytes at the end begin a character.
-  std::uint8_t unfinished() const noexcept { return unfinished_; }
-
-private:
-  static constexpr std::size_t vector_bytes = 16;
-  static constexpr std::size_t whole = vector_bytes - 2; // beginnings whose characters are seen
-
-  [[gnu::noinline]] void add_more(const char* bytes, std::size_t size) noexcept {
-    static_assert(2 + vector_bytes <= automaton::readable_beyond);
-    for (std::size_t at = whole; at + 2 < size; at += whole)
-      add(bytes + at, at);
-  }
-
-  // What may begin at each of the bytes; the last two characters are seen in the next vector.
-  [[gnu::always_inline]] void add(const char* from, std::size_t at) noexcept {
-    auto zero = _mm_setzero_si128();
-    auto bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
-    auto where = [&](__m128i set) {
-      return std::uint64_t{static_cast<std::uint32_t>(_mm_movemask_epi8(set))} << at;
-    };
-    auto below = [&](int bound) { // as signed numbers: those of ASCII are 0 and more
-      return _mm_cmplt_epi8(bytes, _mm_set1_epi8(static_cast<char>(bound)));
-    };
-    auto is_ascii = _mm_cmpgt_epi8(bytes, _mm_set1_epi8(-1));
-    ascii_ |= where(is_ascii);
-    continues_ |= where(below(0xc0));
-    // From e1 on: after e0 not everything may follow.
-    three_ |= where(_mm_andnot_si128(below(0xe1), below(0xf0)));
-    auto low = _mm_and_si128(bytes, _mm_set1_epi8(0x3f));
-    auto second = _mm_srli_si128(low, 1), third = _mm_srli_si128(low, 2);
-    auto put = [&](std::size_t i, auto&& half) {
-      auto one = half(bytes, zero), ascii = half(is_ascii, is_ascii);
-      auto three =
-          _mm_or_si128(_mm_slli_epi16(one, 12),
-                       _mm_or_si128(_mm_slli_epi16(half(second, zero), 6), half(third, zero)));
-      auto code_points = _mm_or_si128(_mm_and_si128(ascii, one), _mm_andnot_si128(ascii, three));
-      _mm_storeu_si128(reinterpret_cast<__m128i*>(code_points_ + 2 + at + i), code_points);
-    };
-    put(0, [](__m128i a, __m128i b) { return _mm_unpacklo_epi8(a, b); });
-    put(8, [](__m128i a, __m128i b) { return _mm_unpackhi_epi8(a, b); });
-  }
-
-  std::uint64_t ascii_ = 0, continues_ = 0, three_ = 0, firsts_;
-  bool valid_;
-  std::uint8_t unfinished_;
-  std::uint16_t code_points_[2 + piece_bytes_max + vector_bytes];
+struct decoded_piece {
+  bool valid;
+  std::uint8_t unfinished; // so many bytes at the end begin a character
+  std::uint64_t firsts;    // a bit for each character, where it begins; 2: at the first byte
 };
+constexpr std::size_t code_points_max = 2 + piece_bytes_max + vector_bytes;
+
+// The piece's first byte is at `unfinished` (0 to 2) of `bytes`. It has at least one. Where a
+// character begins its code point is in `code_points`.
+[[gnu::always_inline]] inline decoded_piece decoded(const char* bytes, std::size_t unfinished,
+                                                    std::size_t size,
+                                                    std::uint16_t* code_points) noexcept {
+  auto byte = [&](int i) -> unsigned { return static_cast<unsigned char>(bytes[i]); };
+  auto begun = byte(0) << 12 | (byte(1) & 0x3f) << 6 | (byte(2) & 0x3f);
+  code_points[0] = code_points[1] = static_cast<std::uint16_t>(begun);
+  bytes += unfinished;
+  auto [ascii, continues, three] = size <= vector_bytes
+                                       ? decoded_16(bytes, 0, code_points + 2)
+                                       : decoded_long(bytes, size, code_points + 2);
+  const auto all = (std::uint64_t{1} << size) - 1;
+  ascii &= all;
+  continues &= all;
+  three &= all;
+  auto end_it = std::uint64_t{0b01'11'00u >> (2 * unfinished) & 3}; // bits of the first bytes
+  auto begun_at = std::uint64_t{0b01'10'00u >> (2 * unfinished) & 3};
+  auto last = static_cast<unsigned>(three << 2 >> size); // of the last two bytes
+  return {(ascii | continues | three) == all
+              && continues == (((three << 1 | three << 2) & all) | end_it),
+          static_cast<std::uint8_t>((last & 1) << 1 | last >> 1),
+          (ascii | (three & all >> 2)) << 2 | begun_at};
+}
 
 } // namespace
 
@@ -132,18 +135,15 @@ private:
       begins_ |= std::uint64_t{pair.unsure} << (size_ - 2);
     }
     if (special_)
-      see_fours();
-    if (tail_ < held)
-      held = tail_;
-    begins_ &= (std::uint64_t{1} << held) - 1;
-    if (begins_ != 0)
+      held = see_fours(held);
+    if (begins_ != 0) [[unlikely]]
       held = walk_begins(held, to, hits);
     return hold<Symbols, Repeats>(held);
   }
 
   template <bool Symbols, bool Repeats>
   bool read();
-  void see_fours() noexcept;
+  std::size_t see_fours(std::size_t held) noexcept;
   bool last_three_go_on() const noexcept;
   template <bool Symbols, bool Repeats>
   std::size_t hold(std::size_t held);
@@ -160,9 +160,8 @@ private:
   const automaton& machine_;
   std::string_view text_;
   piece_context& context_;
-  std::size_t first_, size_;     // of the codes that count, and of all
-  std::size_t tail_ = codes_max; // from here on there may be a Latin word, for all that is known
-  std::uint64_t begins_;         // where there may be a word for other reasons, a bit each
+  std::size_t first_, size_; // of the codes that count, and of all
+  std::uint64_t begins_;     // where a word may begin, a bit each
   std::uint32_t base_;
   bool special_; // some code is Latin, or may be a word by itself
   codes::code code_[codes_max];
@@ -176,8 +175,10 @@ template <bool Symbols, bool Repeats>
   const auto size = text_.size() - piece.read_to - piece.unfinished;
   if (size == 0)
     return false;
-  const decoded_piece decoded{text_.data() + piece.read_to, piece.unfinished, size};
-  if (!decoded.valid())
+  std::uint16_t code_points[code_points_max];
+  const auto [valid, unfinished, all_firsts] =
+      decoded(text_.data() + piece.read_to, piece.unfinished, size, code_points);
+  if (!valid)
     return false;
   const auto* code_of = machine_.code_of_.data();
   const auto* all_closed = machine_.after_pairs_.closed.data();
@@ -187,7 +188,8 @@ template <bool Symbols, bool Repeats>
   auto closed = piece.closed;
   auto pair = piece.pair;
   std::uint64_t begins = 0;
-  const auto specials = machine_.singles_ + (codes::first_rare - codes::first_digit);
+  const auto specials =
+      static_cast<codes::code>(machine_.singles_ + codes::first_rare - codes::first_digit);
   std::size_t n = 2;
   code_[0] = static_cast<codes::code>(pair);
   code_[1] = static_cast<codes::code>(pair >> 16);
@@ -208,9 +210,9 @@ template <bool Symbols, bool Repeats>
     at_[n] = at;
     code_[n++] = code;
   };
-  for (auto firsts = decoded.firsts(); firsts != 0; firsts &= firsts - 1) {
+  for (auto firsts = all_firsts; firsts != 0; firsts &= firsts - 1) {
     auto i = static_cast<unsigned>(std::countr_zero(firsts));
-    auto code = code_of[decoded.code_point_at(i)];
+    auto code = code_of[code_points[i]];
     codes::code between;
     if (!count.takes(code, between))
       continue;
@@ -220,31 +222,31 @@ template <bool Symbols, bool Repeats>
   }
   first_ = piece.first;
   size_ = n;
-  text_.remove_suffix(decoded.unfinished());
+  text_.remove_suffix(unfinished);
   const auto end = static_cast<std::uint32_t>(text_.size());
   at_[n] = end - base_;
   if constexpr (Symbols || Repeats)
     piece.after = after;
   piece.read_to = end;
-  piece.unfinished = decoded.unfinished();
+  piece.unfinished = unfinished;
   piece.last_at[0] = base_ + at_[n - 2];
   piece.last_at[1] = base_ + at_[n - 1];
   piece.closed = closed;
   piece.pair = pair;
-  begins_ = begins >> (2 + first_) << first_; // what began before those is not meant
+  begins_ = begins >> 2 & ~std::uint64_t{0} << first_; // what began before those is not meant
   special_ = special != 0;
   return true;
 }
 
-// Latin words of four codes and more, and what may become one.
-void piece_scan::see_fours() noexcept {
+// Latin words of four codes and more, and what may become one: that is held back too.
+std::size_t piece_scan::see_fours(std::size_t held) noexcept {
   std::uint64_t four = 0, may = 0;
-  for (std::size_t i = 0; i < size_; ++i) {
+  for (auto i = first_; i < size_; ++i) {
     four = four >> 16 | std::uint64_t{code_[i]} << 48;
-    if (i >= 3 && codes::is_latin(code_[i - 3]))
+    if (i >= first_ + 3 && codes::is_latin(code_[i - 3]))
       may |= std::uint64_t{machine_.fours_.has(groups::hashed(four))} << (i - 3);
   }
-  for (may = may >> first_ << first_; may != 0; may &= may - 1) {
+  for (; may != 0; may &= may - 1) {
     auto i = static_cast<std::size_t>(std::countr_zero(may));
     four = code_[i] | std::uint64_t{code_[i + 1]} << 16 | std::uint64_t{code_[i + 2]} << 32
            | std::uint64_t{code_[i + 3]} << 48;
@@ -254,10 +256,8 @@ void piece_scan::see_fours() noexcept {
             : machine_.four_goes_on(four, code_[i + 4] | std::uint32_t{code_[i + 5]} << 16);
     begins_ |= std::uint64_t{goes_on} << i;
   }
-  if (size_ < first_ + 3 || !codes::is_latin(code_[size_ - 3]))
-    return;
-  if (last_three_go_on())
-    tail_ = size_ - 3;
+  auto may_be_three = size_ >= first_ + 3 && codes::is_latin(code_[size_ - 3]);
+  return may_be_three && last_three_go_on() ? size_ - 3 : held;
 }
 
 bool piece_scan::last_three_go_on() const noexcept {
@@ -309,7 +309,8 @@ std::size_t piece_scan::walk(std::size_t held, audience to, std::vector<found>& 
 std::size_t piece_scan::walk_begins(std::size_t held, audience to, std::vector<found>& hits) {
   return walk(held, to, hits, [&](automaton_scan& work) {
     std::size_t count = 0;
-    for (auto may = begins_; may != 0; may &= may - 1)
+    auto may = begins_ & ((std::uint64_t{1} << held) - 1); // the others are found again
+    for (; may != 0; may &= may - 1)
       work.begins[count++] = static_cast<std::uint16_t>(std::countr_zero(may) - first_);
     return count;
   });

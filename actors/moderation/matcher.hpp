@@ -121,30 +121,36 @@ private:
   /// Goes on with `text` as far as it is known, or until about `hits_max` hits were added.
   void scan(std::string_view text, progress& at, bool final, audience to, std::size_t hits_max,
             std::vector<found>& memory, std::vector<raw_hit>& hits) const {
-    auto base = at.words_at;
     auto before = at.words.before;
+    auto base = at.words_at;
     at.words_at += words_.scan(text.substr(base), before, final, to, hits_max, memory);
     at.words = {
         .before = before, .after = before, .read_to = static_cast<std::uint32_t>(at.words_at)};
-    add(memory, source::words, base, hits);
-    if (!has_words_only_)
-      scan_others(text, at, final, to, hits_max, memory, hits);
+    for (auto& one : memory) {
+      one.begin += base;
+      one.end += base;
+    }
+    scan_rest(text, at, final, to, hits_max, memory, hits);
   }
-  /// The same for a text that goes on: `automaton::scan_piece`. Without effect, and false, if that
-  /// does not do for this text.
-  bool scan_piece(std::string_view text, progress& at, audience to, std::size_t hits_max,
-                  std::vector<found>& memory, std::vector<raw_hit>& hits) const {
+  /// The same for the words of a text that goes on, but for those in `memory`, which are not hits
+  /// yet: `automaton::scan_piece`. Without effect, and false, if that does not do for this text.
+  bool scan_piece(std::string_view text, progress& at, audience to,
+                  std::vector<found>& memory) const {
     auto passed = words_.scan_piece(text, at.words, to, memory);
     if (passed == automaton::not_scanned)
       return false;
     at.words_at = passed;
-    if (!memory.empty()) [[unlikely]]
-      add(memory, source::words, 0, hits);
-    if (!has_words_only_) {
-      text.remove_suffix(unfinished_bytes(text));
-      scan_others(text, at, false, to, hits_max, memory, hits);
-    }
     return true;
+  }
+  /// Then there is nothing to do but this.
+  bool nothing_else(const std::vector<found>& memory) const noexcept {
+    return memory.empty() && has_words_only_;
+  }
+  void scan_rest(std::string_view text, progress& at, bool final, audience to, std::size_t hits_max,
+                 std::vector<found>& memory, std::vector<raw_hit>& hits) const {
+    add(memory, source::words, 0, hits);
+    if (!has_words_only_)
+      scan_others(text, at, final, to, hits_max, memory, hits);
   }
   void scan_others(std::string_view text, progress& at, bool final, audience to,
                    std::size_t hits_max, std::vector<found>& memory,

@@ -20,17 +20,39 @@ stream_filter::stream_filter(std::shared_ptr<const matcher> words, audience to,
                              filter_options options) :
     words_(std::move(words)), to_(to), options_(options), at_(words_->beginning()) {}
 
-[[gnu::always_inline]] inline void stream_filter::advance(bool final, std::string& out,
-                                                          std::vector<hit>& hits) {
+void stream_filter::push(std::string_view piece, std::string& out, std::vector<hit>& hits) {
+  if (blocked_ || piece.empty())
+    return;
+  while (piece.size() > at_once_bytes_max)
+    [[unlikely]] {
+      push(piece.substr(0, at_once_bytes_max), out, hits);
+      piece.remove_prefix(at_once_bytes_max);
+      if (blocked_)
+        return;
+    }
+  held_.append(piece);
   auto text = held_.view();
-  if (final || !words_->scan_piece(text, at_, to_, hits_at_once, memory_, open_)) [[unlikely]]
-    scan(text, final);
-  if (!open_.empty()) [[unlikely]] {
-    settle_all(final, out, hits);
-    if (blocked_)
-      return;
+  auto is_piece = words_->scan_piece(text, at_, to_, memory_);
+  if (is_piece && words_->nothing_else(memory_) && open_.empty()) [[likely]]
+    return pass(at_.words_at, out);
+  text.remove_suffix(unfinished_bytes(text));
+  if (is_piece)
+    words_->scan_rest(text, at_, false, to_, hits_at_once, memory_, open_);
+  else
+    words_->scan(text, at_, false, to_, hits_at_once, memory_, open_);
+  settle_all(text, false, out, hits);
+}
+
+void stream_filter::finish(std::string& out, std::vector<hit>& hits) {
+  if (!blocked_) {
+    words_->scan(held_.view(), at_, true, to_, hits_at_once, memory_, open_);
+    settle_all(held_.view(), true, out, hits);
   }
-  auto certain = at_.least();
+  *this = stream_filter{std::move(words_), to_, options_};
+}
+
+// The text goes on up to there.
+inline void stream_filter::pass(std::size_t certain, std::string& out) {
   if (base_ + certain > writer_.written()) {
     auto written = static_cast<std::size_t>(writer_.written() - base_);
     held_.append_to(out, written, certain - written);
@@ -40,44 +62,23 @@ stream_filter::stream_filter(std::shared_ptr<const matcher> words, audience to,
     drop(certain);
 }
 
-void stream_filter::push(std::string_view piece, std::string& out, std::vector<hit>& hits) {
-  for (;;) {
-    auto part = std::min(piece.size(), at_once_bytes_max);
-    if (part == 0 || blocked_)
-      return;
-    held_.append({piece.data(), part});
-    advance(false, out, hits);
-    piece.remove_prefix(part);
-  }
-}
-
-void stream_filter::finish(std::string& out, std::vector<hit>& hits) {
-  if (!blocked_)
-    advance(true, out, hits);
-  *this = stream_filter{std::move(words_), to_, options_};
-}
-
-// All of the text but the beginning of a character.
-void stream_filter::scan(std::string_view text, bool final) {
-  if (!final)
-    text.remove_suffix(unfinished_bytes(text));
-  words_->scan(text, at_, final, to_, hits_at_once, memory_, open_);
-}
-
 // Makes hits of what was found, and finds the rest.
-void stream_filter::settle_all(bool final, std::string& out, std::vector<hit>& hits) {
-  for (;;) {
+void stream_filter::settle_all(std::string_view text, bool final, std::string& out,
+                               std::vector<hit>& hits) {
+  while (!open_.empty()) {
     auto many = open_.size() >= hits_at_once;
-    settle(at_.least(), held_.view(), out, hits);
+    settle(at_.least(), text, out, hits);
     if (blocked_) {
       held_.clear();
       open_.clear();
       at_ = words_->beginning();
-    }
-    if (blocked_ || !many)
       return;
-    scan(held_.view(), final);
+    }
+    if (!many)
+      break;
+    words_->scan(text, at_, final, to_, hits_at_once, memory_, open_);
   }
+  pass(at_.least(), out);
 }
 
 // Forgets the first bytes of the text, which have gone on.

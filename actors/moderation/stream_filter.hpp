@@ -40,9 +40,8 @@ public:
   bool blocked() const noexcept { return blocked_; }
 
 private:
-  void advance(bool final, std::string& out, std::vector<hit>& hits);
-  void scan(std::string_view text, bool final);
-  void settle_all(bool final, std::string& out, std::vector<hit>& hits);
+  void pass(std::size_t certain, std::string& out);
+  void settle_all(std::string_view text, bool final, std::string& out, std::vector<hit>& hits);
   void drop(std::size_t bytes);
   void settle(std::size_t known, std::string_view text, std::string& out, std::vector<hit>& hits);
 
