@@ -13,6 +13,7 @@ inline constexpr std::size_t block_codes = 2'048;
 inline constexpr std::size_t look_ahead = text_characters_max + 2;
 /// So many codes behind the last one may be looked at: they have to be `other`.
 inline constexpr std::size_t codes_beyond = 8;
+
 /// A part of the text as codes: each with the offset of its character. Of a run of repeats the
 /// first one is here.
 struct code_block {

@@ -39,8 +39,7 @@ private:
   static constexpr std::uint32_t is_full = 1u << 31; // more pairs would be here
   struct alignas(32) bucket {
     std::uint32_t pairs[7] = {};
-    std::uint32_t about =
-        0; // of each: bits from 0 that longer words begin so, from 8 that one ends
+    std::uint32_t about = 0; // a bit each: from 0 that longer words begin so, from 8 that one ends
   };
   static_assert(sizeof(bucket) == 32);
   std::size_t bucket_of(std::uint32_t pair) const noexcept {

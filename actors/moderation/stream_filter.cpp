@@ -23,13 +23,12 @@ stream_filter::stream_filter(std::shared_ptr<const matcher> words, audience to,
 void stream_filter::push(std::string_view piece, std::string& out, std::vector<hit>& hits) {
   if (blocked_ || piece.empty())
     return;
-  while (piece.size() > at_once_bytes_max)
-    [[unlikely]] {
-      push(piece.substr(0, at_once_bytes_max), out, hits);
-      piece.remove_prefix(at_once_bytes_max);
-      if (blocked_)
-        return;
-    }
+  while (piece.size() > at_once_bytes_max) {
+    push(piece.substr(0, at_once_bytes_max), out, hits);
+    piece.remove_prefix(at_once_bytes_max);
+    if (blocked_)
+      return;
+  }
   held_.append(piece);
   auto text = held_.view();
   auto is_piece = words_->scan_piece(text, at_, to_, memory_);
