@@ -1,5 +1,7 @@
 #include "gateway/openai/chunk.hpp"
 
+#include "gateway/openai/json_walk.hpp"
+
 #include <fmt/format.h>
 #include <simdjson.h>
 
@@ -17,9 +19,16 @@ using events_list = google::protobuf::RepeatedPtrField<v1::CompletionEvent>;
 using parts_list = std::vector<choice_part>;
 
 constexpr std::size_t depth_max = 64;
-constexpr std::size_t scratch_kept_max = 1'048'576;
 constexpr std::size_t error_text_max = 2'000;
 constexpr std::int64_t number_max = 1'000'000'000'000;
+
+constexpr std::array<std::pair<std::string_view, said_as>, 5> text_fields{{
+    {"content", said_as::content},
+    {"refusal", said_as::refusal},
+    {"reasoning_content", said_as::reasoning_content},
+    {"reasoning", said_as::reasoning},
+    {"text", said_as::text},
+}};
 
 /// A parser and its padded input. One a thread: what it parsed is used before anything else runs
 /// there, and thousands of streams share its memory.
@@ -44,27 +53,6 @@ struct scratch {
 
 scratch& local_scratch() {
   thread_local scratch one;
-  return one;
-}
-
-/// The same for reading without a document.
-struct walker {
-  ondemand::parser parser;
-  std::string input;
-
-  simdjson_result<ondemand::document> begin(std::string_view json) {
-    if (input.capacity() > scratch_kept_max) {
-      input = {};
-      parser = ondemand::parser{};
-    }
-    input.reserve(json.size() + SIMDJSON_PADDING);
-    input.assign(json);
-    return parser.iterate(input.data(), input.size(), input.size() + SIMDJSON_PADDING);
-  }
-};
-
-walker& local_walker() {
-  thread_local walker one;
   return one;
 }
 
@@ -103,19 +91,6 @@ std::optional<v1::Usage> usage_at(const dom::object& object) {
   if (found["completion_tokens_details"].get_object().get(details) == SUCCESS)
     usage.set_reasoning_tokens(number_at(details, "reasoning_tokens"));
   return usage;
-}
-
-/// Calls `f(key, value)` for each member. False if there is no JSON, or `f` said so.
-template <class F>
-bool each_member(ondemand::object& object, F&& f) {
-  for (auto field : object) {
-    std::string_view key;
-    ondemand::value value;
-    if (field.unescaped_key().get(key) != SUCCESS || field.value().get(value) != SUCCESS
-        || !f(key, value))
-      return false;
-  }
-  return true;
 }
 
 /// Numbers of members, by their names. Of a member that is there twice, the first counts.
@@ -212,10 +187,17 @@ void read_delta(const dom::object& delta, std::string& text, events_list* events
   read_tool_calls(delta, text, events);
 }
 
-/// The texts of one choice, `from` being its delta, its message or itself.
-void add_parts(const dom::object& from, std::int64_t choice, parts_list& said) {
+/// The texts of one choice, `from` being its delta or itself. False if one is there and no text:
+/// nobody knows how it is read.
+bool add_parts(const dom::object& from, std::int64_t choice, parts_list& said) {
+  bool good = true;
   auto add = [&](std::string_view key, said_as what) {
-    if (auto text = text_at(from, key); !text.empty())
+    dom::element value;
+    if (from[key].get(value) != SUCCESS || value.is_null())
+      return;
+    std::string_view text;
+    good = good && value.get_string().get(text) == SUCCESS;
+    if (!text.empty())
       said.push_back({choice, what, text});
   };
   add("reasoning_content", said_as::reasoning_content);
@@ -225,6 +207,7 @@ void add_parts(const dom::object& from, std::int64_t choice, parts_list& said) {
   add("text", said_as::text);
   if (from["tool_calls"].is_array() || from["function_call"].is_object())
     said.push_back({choice, said_as::tool_call, {}});
+  return good;
 }
 
 chunk_kind read_object(const dom::object& chunk, stream_facts& facts, std::string& text,
@@ -254,8 +237,8 @@ chunk_kind read_object(const dom::object& chunk, stream_facts& facts, std::strin
       read_delta(delta, text, sink);
     else
       text.append(text_at(choice, "text"));
-    if (said != nullptr)
-      add_parts(choice["delta"].is_object() ? delta : choice, index, *said);
+    if (said != nullptr && !add_parts(choice["delta"].is_object() ? delta : choice, index, *said))
+      return chunk_kind::malformed;
     auto reason = text_at(choice, "finish_reason");
     if (reason.empty())
       continue;
@@ -274,6 +257,88 @@ chunk_kind read_any(std::string_view json, stream_facts& facts, std::string& tex
   if (local_scratch().parse(json).get(chunk) != SUCCESS)
     return chunk_kind::malformed;
   return read_object(chunk, facts, text, events, said);
+}
+
+/// Takes the texts of a whole answer's choices. Clients differ in which of two they read, so that
+/// what is there twice is not known.
+class choices_walk {
+public:
+  explicit choices_walk(parts_list& said) : said_(said) {}
+
+  void take(ondemand::value& choices) {
+    good_ = good_ && !std::exchange(seen_, true);
+    std::int64_t place = 0;
+    each_item(choices, [&](ondemand::value& item) {
+      auto first = said_.size();
+      choice(item, place++);
+      good_ = good_ && each_once(first);
+    });
+  }
+
+  bool good() const { return good_; }
+
+private:
+  void choice(ondemand::value& value, std::int64_t place) {
+    ondemand::object object;
+    if (!is(value, ondemand::json_type::object) || value.get_object().get(object) != SUCCESS)
+      return;
+    bool has_message = false;
+    each_member(object, [&](std::string_view key, ondemand::value& inner) {
+      if (key != "message") {
+        text(key, inner, place);
+        return;
+      }
+      good_ = good_ && !std::exchange(has_message, true);
+      ondemand::object message;
+      if (is(inner, ondemand::json_type::object) && inner.get_object().get(message) == SUCCESS)
+        each_member(message,
+                    [&](std::string_view name, ondemand::value& said) { text(name, said, place); });
+    });
+  }
+
+  void text(std::string_view key, ondemand::value& value, std::int64_t place) {
+    auto what = text_field(key);
+    if (!what || is(value, ondemand::json_type::null))
+      return;
+    std::string_view said;
+    if (value.get_string().get(said) != SUCCESS)
+      good_ = false;
+    else
+      said_.push_back({place, *what, said});
+  }
+
+  bool each_once(std::size_t first) const {
+    for (auto i = first; i < said_.size(); ++i)
+      for (auto j = first; j < i; ++j)
+        if (said_[i].what == said_[j].what)
+          return false;
+    return true;
+  }
+
+  parts_list& said_;
+  bool seen_ = false;
+  bool good_ = true;
+};
+
+/// A whole answer is mostly text that nobody here reads: it is not made a document of.
+bool walk_whole(std::string_view json, std::optional<v1::Usage>& usage, choices_walk* choices) {
+  auto& local = local_walker();
+  ondemand::document document;
+  ondemand::object answer;
+  if (local.begin(json).get(document) != SUCCESS || document.get_object().get(answer) != SUCCESS)
+    return false;
+  bool seen = false;
+  bool good = each_member(answer, [&](std::string_view key, ondemand::value& value) {
+    ondemand::object found;
+    if (choices != nullptr && key == "choices")
+      choices->take(value);
+    if (key != "usage" || std::exchange(seen, true) || value.get_object().get(found) != SUCCESS)
+      return true;
+    return read_usage(found, usage.emplace());
+  });
+  if (!good)
+    return false;
+  return document.current_location().error() == OUT_OF_BOUNDS; // nothing follows
 }
 
 bool contains(std::string_view text, std::string_view part) {
@@ -310,23 +375,29 @@ chunk_kind read_chunk(std::string_view json, stream_facts& facts, std::string& t
   return read_any(json, facts, text, &events, nullptr);
 }
 
-// A whole answer is mostly text that nobody here reads: it is not made a document of.
+std::string_view field_of(said_as what) {
+  for (const auto& [name, as] : text_fields)
+    if (as == what)
+      return name;
+  return text_fields[0].first;
+}
+
+std::optional<said_as> text_field(std::string_view name) {
+  for (const auto& [field, as] : text_fields)
+    if (field == name)
+      return as;
+  return std::nullopt;
+}
+
 bool read_whole(std::string_view json, std::optional<v1::Usage>& usage) {
-  auto& local = local_walker();
-  ondemand::document document;
-  ondemand::object answer;
-  if (local.begin(json).get(document) != SUCCESS || document.get_object().get(answer) != SUCCESS)
-    return false;
-  bool seen = false;
-  bool good = each_member(answer, [&](std::string_view key, ondemand::value& value) {
-    ondemand::object found;
-    if (key != "usage" || std::exchange(seen, true) || value.get_object().get(found) != SUCCESS)
-      return true;
-    return read_usage(found, usage.emplace());
-  });
-  if (!good)
-    return false;
-  return document.current_location().error() == OUT_OF_BOUNDS; // nothing follows
+  return walk_whole(json, usage, nullptr);
+}
+
+whole_kind read_whole(std::string_view json, std::optional<v1::Usage>& usage, parts_list& said) {
+  choices_walk choices{said};
+  if (!walk_whole(json, usage, &choices))
+    return whole_kind::malformed;
+  return choices.good() ? whole_kind::good : whole_kind::unreadable;
 }
 
 std::string texts_of_whole(std::string_view json) {
@@ -347,26 +418,6 @@ std::string texts_of_whole(std::string_view json) {
       text.append(text_at(choice, "text"));
   }
   return text;
-}
-
-bool parts_of_whole(std::string_view json, parts_list& said) {
-  dom::object answer;
-  dom::array choices;
-  if (local_scratch().parse(json).get(answer) != SUCCESS)
-    return false;
-  if (answer["choices"].get_array().get(choices) != SUCCESS)
-    return true;
-  std::int64_t place = 0;
-  for (auto item : choices) {
-    dom::object choice;
-    dom::object message;
-    auto at = place++;
-    if (item.get_object().get(choice) != SUCCESS)
-      continue;
-    auto has_message = choice["message"].get_object().get(message) == SUCCESS;
-    add_parts(has_message ? message : choice, at, said);
-  }
-  return true;
 }
 
 caf::error read_error(int status, std::string_view json, std::string_view who) {

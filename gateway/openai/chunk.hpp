@@ -45,6 +45,11 @@ struct choice_part {
   std::string_view text; // of the first five; holds until this thread reads the next JSON
 };
 
+/// What a text is called in a chunk, a message or a choice. Of what is no text: `content`.
+std::string_view field_of(said_as what);
+/// The text that is called so, if any is.
+std::optional<said_as> text_field(std::string_view name);
+
 /// The same; `said` takes what its choices say, in the order of an answer.
 chunk_kind read_chunk(std::string_view json, stream_facts& facts, std::string& text,
                       std::vector<choice_part>& said);
@@ -53,15 +58,21 @@ chunk_kind read_chunk(std::string_view json, stream_facts& facts, std::string& t
 chunk_kind read_chunk(std::string_view json, stream_facts& facts, std::string& text,
                       google::protobuf::RepeatedPtrField<v1::CompletionEvent>& events);
 
+enum class whole_kind {
+  malformed,  // no JSON object
+  unreadable, // one, but its texts cannot be known
+  good,
+};
+
 /// Reads what a whole answer says it used. False if it is no JSON object; the values of its other
 /// members are only stepped over: they are the client's to read.
 bool read_whole(std::string_view json, std::optional<v1::Usage>& usage);
+/// The same; `said` takes the texts of its choices, of each of which `choice` is its place among
+/// them. They cannot be known (`unreadable`) if one is no text, or is there twice.
+whole_kind read_whole(std::string_view json, std::optional<v1::Usage>& usage,
+                      std::vector<choice_part>& said);
 /// The texts of a whole answer's choices, for counting.
 std::string texts_of_whole(std::string_view json);
-/// What the choices of a whole answer say; of each, `choice` is its place among them. False if it
-/// cannot be read.
-bool parts_of_whole(std::string_view json, std::vector<choice_part>& said);
-
 /// The code and sentence of an error object, or of a status alone. `who` is the upstream's name.
 caf::error read_error(int status, std::string_view json, std::string_view who);
 

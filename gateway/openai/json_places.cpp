@@ -1,5 +1,7 @@
 #include "gateway/openai/json_places.hpp"
 
+#include "gateway/openai/json_walk.hpp"
+
 #include <simdjson.h>
 
 #include <array>
@@ -11,70 +13,17 @@ namespace {
 
 using namespace simdjson;
 
-constexpr std::size_t scratch_kept_max = 1'048'576;
-
-/// One a thread, used before anything else runs there.
-struct walker {
-  ondemand::parser parser;
-  std::string input;
-
-  simdjson_result<ondemand::document> begin(std::string_view json) {
-    if (input.capacity() > scratch_kept_max) {
-      input = {};
-      parser = ondemand::parser{};
-    }
-    input.reserve(json.size() + SIMDJSON_PADDING);
-    input.assign(json);
-    return parser.iterate(input.data(), input.size(), input.size() + SIMDJSON_PADDING);
-  }
-
-  body_place place_of(ondemand::value& value) const {
-    auto token = value.raw_json_token();
-    auto last = token.find_last_not_of(" \t\r\n");
-    return {static_cast<std::size_t>(token.data() - input.data()),
-            last == std::string_view::npos ? 0 : last + 1};
-  }
-};
-
-walker& local_walker() {
-  thread_local walker one;
-  return one;
-}
-
-bool is(ondemand::value& value, ondemand::json_type wanted) {
-  ondemand::json_type type;
-  return value.type().get(type) == SUCCESS && type == wanted;
-}
-
-/// Calls `f(value)` for each item of an array.
-template <class F>
-void each_item(ondemand::value& value, F&& f) {
-  ondemand::array array;
-  if (value.get_array().get(array) != SUCCESS)
-    return;
-  for (auto item : array) {
-    ondemand::value inner;
-    if (item.get(inner) != SUCCESS)
-      return;
-    f(inner);
-  }
-}
-
-/// Calls `f(key, value)` for each member of an object.
-template <class F>
-void each_member(ondemand::object& object, F&& f) {
-  for (auto field : object) {
-    std::string_view key;
-    ondemand::value value;
-    if (field.unescaped_key().get(key) != SUCCESS || field.value().get(value) != SUCCESS)
-      return;
-    f(key, value);
-  }
+body_place place_of(const json_walker& from, ondemand::value& value) {
+  auto token = value.raw_json_token();
+  auto last = token.find_last_not_of(" \t\r\n");
+  return {static_cast<std::size_t>(token.data() - from.input.data()),
+          last == std::string_view::npos ? 0 : last + 1};
 }
 
 class request_walk {
 public:
-  request_walk(const walker& from, std::vector<request_text>& texts) : from_(from), texts_(texts) {}
+  request_walk(const json_walker& from, std::vector<request_text>& texts) :
+      from_(from), texts_(texts) {}
 
   void member(std::string_view key, ondemand::value& value) {
     if (key == "messages")
@@ -126,35 +75,26 @@ private:
   }
 
   void take(ondemand::value& value) {
-    auto place = from_.place_of(value);
+    auto place = place_of(from_, value);
     std::string_view text;
     if (value.get_string().get(text) != SUCCESS)
       good_ = false;
     else
-      texts_.push_back({place, std::string{text}, false});
+      texts_.push_back({place, text, false});
   }
 
-  const walker& from_;
+  const json_walker& from_;
   std::vector<request_text>& texts_;
   bool good_ = true;
 };
 
-constexpr std::array<std::pair<std::string_view, said_as>, 5> text_fields{{
-    {"content", said_as::content},
-    {"refusal", said_as::refusal},
-    {"reasoning_content", said_as::reasoning_content},
-    {"reasoning", said_as::reasoning},
-    {"text", said_as::text},
-}};
-
-void add_text_place(const walker& from, std::string_view key, ondemand::value& value,
+void add_text_place(const json_walker& from, std::string_view key, ondemand::value& value,
                     std::vector<chunk_place>& places) {
-  for (const auto& [name, what] : text_fields)
-    if (key == name && is(value, ondemand::json_type::string))
-      places.push_back({0, what, from.place_of(value), false});
+  if (auto what = text_field(key); what && is(value, ondemand::json_type::string))
+    places.push_back({0, *what, place_of(from, value), false});
 }
 
-void add_choice(const walker& from, ondemand::value& value, std::vector<chunk_place>& places) {
+void add_choice(const json_walker& from, ondemand::value& value, std::vector<chunk_place>& places) {
   ondemand::object choice;
   if (value.get_object().get(choice) != SUCCESS)
     return;
@@ -188,13 +128,6 @@ void add_choice(const walker& from, ondemand::value& value, std::vector<chunk_pl
 }
 
 } // namespace
-
-std::string_view field_of(said_as what) {
-  for (const auto& [name, as] : text_fields)
-    if (as == what)
-      return name;
-  return text_fields[0].first;
-}
 
 caf::expected<std::vector<request_text>> texts_with_places(std::string_view body) {
   std::vector<request_text> texts;

@@ -14,8 +14,8 @@ namespace troupe::gateway::openai {
 
 /// A text that a request gives to a model.
 struct request_text {
-  body_place place; // of its JSON string, with the quotes
-  std::string text;
+  body_place place;      // of its JSON string, with the quotes
+  std::string_view text; // holds until this thread reads the next JSON
   bool of_model = false; // a message of the role assistant: what a model said before
 };
 
@@ -23,9 +23,6 @@ struct request_text {
 /// `prompt`, `suffix` and `input`. Numbers (tokens), tools and tool calls are left out.
 /// `malformed_request` for an escape that stands for no character.
 caf::expected<std::vector<request_text>> texts_with_places(std::string_view body);
-
-/// What a text is called in a chunk, a message or a choice. Of what is no text: `content`.
-std::string_view field_of(said_as what);
 
 /// A text of a chunk, or the log probabilities of a choice, which tell its tokens.
 struct chunk_place {

@@ -74,7 +74,7 @@ call::~call() {
 asio::awaitable<void> call::serve() {
   bool goes_on = true;
   if (const auto* who = options_->who->recognise(x_, "openai"))
-    record_.set_principal_id((*who)->id());
+    know(**who);
   else
     goes_on = co_await authorize();
   if (goes_on)
@@ -83,7 +83,12 @@ asio::awaitable<void> call::serve() {
       goes_on = false;
     }
   if (goes_on && watches(v1::TEXT_DIRECTION_USER))
-    goes_on = co_await moderate_request();
+    if (auto refused = is_short(x_.body()) ? moderate_request() : caf::error{}) {
+      co_await reply_failure(x_, std::move(refused));
+      goes_on = false;
+    }
+  if (goes_on && watches(v1::TEXT_DIRECTION_USER) && !is_short(x_.body()))
+    goes_on = co_await moderate_long_request();
   if (goes_on && !know_route())
     goes_on = co_await find_route();
   if (goes_on)
@@ -102,11 +107,16 @@ asio::awaitable<bool> call::authorize() {
   std::string scope{"openai"};
   auto who = co_await options_->who->authorize(x_, std::move(scope));
   if (who) {
-    record_.set_principal_id((*who)->id());
+    know(**who);
     co_return true;
   }
   co_await reply_failure(x_, std::move(who.error()));
   co_return false;
+}
+
+void call::know(const v1::Principal& who) {
+  record_.set_principal_id(who.id());
+  origin_.tenant_id = who.tenant_id();
 }
 
 caf::error call::take_request() {
@@ -227,9 +237,15 @@ asio::awaitable<void> call::pass_whole() {
   }
   std::optional<v1::Usage> usage;
   caf::error err;
+  auto kind = whole_kind::malformed;
+  auto looked_at = what_.streams && watches(v1::TEXT_DIRECTION_MODEL);
   if (!body)
     err = std::move(body.error());
-  else if (!read_whole(*body, usage))
+  else if (looked_at)
+    kind = read_whole(*body, usage, said_);
+  else if (read_whole(*body, usage))
+    kind = whole_kind::good;
+  if (!err && kind == whole_kind::malformed)
     err = make_error(ec::upstream_broken, answer_->deployment() + ": its answer is no JSON object");
   if (err) {
     bool left = stop_.cancelled() || x_.disconnected();
@@ -238,15 +254,23 @@ asio::awaitable<void> call::pass_whole() {
     co_await reply_failure(x_, std::move(err));
     co_return;
   }
-  if (usage) {
+  std::string uncounted; // what the model wrote, whatever of it goes on
+  if (usage)
     note_usage(*usage);
-  } else { // of what the model wrote, whatever of it goes on
-    auto text = texts_of_whole(*body);
-    co_await count_usage_of(std::move(text));
+  else
+    uncounted = texts_of_whole(*body);
+  auto readable = kind == whole_kind::good;
+  if (readable && looked_at && is_short(*body)) {
+    readable = moderate_whole(*body);
+  } else if (readable && looked_at) {
+    auto read = co_await moderate_long_whole(*body);
+    readable = read;
   }
-  if (what_.streams && watches(v1::TEXT_DIRECTION_MODEL))
-    err = co_await moderate_whole(*body);
-  if (err) {
+  if (!usage)
+    co_await count_usage_of(std::move(uncounted));
+  if (!readable) { // what cannot be looked at does not go on
+    err = make_error(ec::upstream_broken,
+                     answer_->deployment() + ": its answer has texts that cannot be read");
     settle(v1::ENDING_UPSTREAM_FAILED, info(err).http_status);
     co_await reply_failure(x_, std::move(err));
     co_return;

@@ -3,6 +3,7 @@
 
 #include "gateway/openai/answer_guard.hpp"
 #include "gateway/openai/chunk.hpp"
+#include "gateway/openai/json_places.hpp"
 #include "gateway/openai/openai_routes.hpp"
 #include "gateway/openai/request_reader.hpp"
 #include "gateway/upstream/sse_parser.hpp"
@@ -58,14 +59,14 @@ public:
   asio::awaitable<void> serve();
 
 private:
+  void know(const v1::Principal& who);
   caf::error take_request();
   bool know_route();
   bool watches(v1::TextDirection direction) const;
-  text_origin origin() const;
+  const text_origin& origin();
 
   // Each false when the request is answered already.
   asio::awaitable<bool> authorize();
-  asio::awaitable<bool> moderate_request(); // openai_moderation.cpp
   asio::awaitable<bool> find_route();
   asio::awaitable<bool> ask_upstream();
 
@@ -79,8 +80,17 @@ private:
   void pass_chunk(const sse_event& event);
   void finish_guarded();
   void pass_guarded(const sse_event& event, answer_guard::verdict verdict);
-  asio::awaitable<caf::error> moderate_whole(std::string& body); // openai_moderation.cpp
   asio::awaitable<void> count_held_text();
+
+  // openai_moderation.cpp. What is short is looked at without a coroutine.
+  static bool is_short(std::string_view body);
+  bool looks_at(const request_text& one) const;
+  caf::error take_verdict(const body_place& of, caf::expected<std::optional<std::string>> verdict);
+  caf::error moderate_request();
+  asio::awaitable<bool> moderate_long_request(); // false when the request is answered already
+  // Of `said_`. False if the answer cannot be read.
+  bool moderate_whole(std::string& body);
+  asio::awaitable<bool> moderate_long_whole(std::string& body);
 
   /// The usage of an answer whose upstream gave none.
   asio::awaitable<void> count_usage_of(std::string answer_text);
@@ -99,6 +109,7 @@ private:
   std::shared_ptr<upstreams> calls_;
   std::unique_ptr<upstream_answer> answer_;
   v1::UsageRecord record_;
+  text_origin origin_; // of the texts; whole once it was asked for
   bool settled_ = false;
 
   // Of a stream.
@@ -111,7 +122,7 @@ private:
   std::string failure_event_;
   int malformed_ = 0;
   std::unique_ptr<answer_guard> guarded_; // null: nothing is looked at
-  std::vector<choice_part> said_;         // of the chunk at hand
+  std::vector<choice_part> said_;         // of the chunk at hand, or of a whole answer
   std::vector<std::string> instead_;      // chunks that go on instead of it
   bool blocked_ = false;                  // the guard ended it
   bool received_ = false;                 // anything that the model wrote

@@ -27,7 +27,7 @@ asio::awaitable<void> pause(io_shard& shard) {
 /// Looks at a long text part by part.
 asio::awaitable<checked_text> check_long(const text_guard& guard, io_shard& shard,
                                          std::string_view text, v1::TextDirection direction,
-                                         text_origin origin) {
+                                         const text_origin& origin) {
   auto guarded = guard.open(direction, origin);
   std::string out;
   caf::error refused;
@@ -46,19 +46,20 @@ asio::awaitable<checked_text> check_long(const text_guard& guard, io_shard& shar
   co_return std::optional<std::string>{std::move(out)};
 }
 
+/// Looks at one of many texts, which are `seen` bytes together since the last pause.
 asio::awaitable<checked_text> look_at(const text_guard& guard, io_shard& shard,
                                       std::string_view text, v1::TextDirection direction,
-                                      const text_origin& origin) {
-  if (text.size() <= bytes_at_once)
-    co_return guard.check(text, direction, origin);
-  auto verdict = co_await check_long(guard, shard, text, direction, origin);
-  co_return verdict;
-}
-
-/// What cannot be looked at does not go on.
-caf::error unreadable(std::string_view deployment) {
-  return make_error(ec::upstream_broken,
-                    fmt::format("{}: its answer has texts that cannot be read", deployment));
+                                      const text_origin& origin, std::size_t& seen) {
+  if (text.size() > bytes_at_once) {
+    auto verdict = co_await check_long(guard, shard, text, direction, origin);
+    co_return verdict;
+  }
+  seen += text.size();
+  if (seen > bytes_at_once) {
+    seen = 0;
+    co_await pause(shard);
+  }
+  co_return guard.check(text, direction, origin);
 }
 
 /// A choice of a whole answer whose text is another one now, or was blocked.
@@ -79,15 +80,39 @@ std::string changed_answer(std::string_view body, const std::vector<changed_choi
     if (choice.contains("logprobs"))
       choice["logprobs"] = nullptr; // they tell the tokens
     if (change.text) {
-      said[std::string{field_of(change.what)}] = *change.text;
+      std::string field{field_of(change.what)};
+      (choice.contains(field) ? choice : said)[field] = *change.text;
       continue;
     }
-    for (auto name : {"refusal", "reasoning_content", "reasoning", "tool_calls", "function_call"})
-      said.erase(std::string{name});
-    said[change.what == said_as::text ? "text" : "content"] = "";
+    for (auto name : {"refusal", "reasoning_content", "reasoning", "tool_calls", "function_call"}) {
+      said.erase(name);
+      choice.erase(name);
+    }
+    if (choice.contains("text"))
+      choice["text"] = "";
+    if (choice.contains("content") || choice.contains("message"))
+      said["content"] = "";
     choice["finish_reason"] = "content_filter";
   }
   return answer.dump(-1, ' ', false, json_t::error_handler_t::replace);
+}
+
+void add_change(const choice_part& of, checked_text verdict, std::vector<changed_choice>& changes) {
+  if (!verdict)
+    changes.push_back({of.choice, of.what, std::nullopt});
+  else if (*verdict)
+    changes.push_back({of.choice, of.what, std::move(*verdict)});
+}
+
+/// False if the answer cannot be read.
+bool change_whole(std::string& body, std::vector<changed_choice>& changes) {
+  if (changes.empty())
+    return true;
+  // A choice that is blocked loses all its texts: that comes last.
+  std::stable_partition(changes.begin(), changes.end(),
+                        [](const changed_choice& one) { return one.text.has_value(); });
+  body = changed_answer(body, changes);
+  return !body.empty();
 }
 
 } // namespace
@@ -96,80 +121,87 @@ bool call::watches(v1::TextDirection direction) const {
   return options_->guard && options_->guard->watches(direction, text_way::api);
 }
 
-text_origin call::origin() const {
-  text_origin out;
-  auto context = x_.context();
-  out.principal_id = context.principal_id();
-  out.tenant_id = context.tenant_id();
-  out.request_id = context.request_id();
-  return out;
+const text_origin& call::origin() {
+  if (origin_.request_id.empty()) {
+    origin_.principal_id = record_.principal_id();
+    origin_.request_id = x_.request_id();
+  }
+  return origin_;
 }
 
-asio::awaitable<bool> call::moderate_request() {
+// What the model said before was looked at then, unless nobody wants that.
+bool call::looks_at(const request_text& one) const {
+  return !one.of_model || watches(v1::TEXT_DIRECTION_MODEL);
+}
+
+caf::error call::take_verdict(const body_place& of,
+                              caf::expected<std::optional<std::string>> verdict) {
+  if (!verdict)
+    return std::move(verdict.error());
+  if (!*verdict)
+    return {};
+  std::string value;
+  append_json_string(value, **verdict);
+  text_edits_.push_back({of.at, of.length, std::move(value)});
+  return {};
+}
+
+bool call::is_short(std::string_view body) { return body.size() <= bytes_at_once; }
+
+caf::error call::moderate_request() {
+  auto texts = texts_with_places(x_.body());
+  if (!texts)
+    return std::move(texts.error());
+  for (const auto& one : *texts) {
+    if (!looks_at(one))
+      continue;
+    auto verdict = options_->guard->check(one.text, v1::TEXT_DIRECTION_USER, origin());
+    if (auto refused = take_verdict(one.place, std::move(verdict)))
+      return refused;
+  }
+  return {};
+}
+
+asio::awaitable<bool> call::moderate_long_request() {
   auto texts = texts_with_places(x_.body());
   caf::error refused;
   if (!texts)
     refused = std::move(texts.error());
-  // What the model said before was looked at then, unless nobody wants that.
-  auto model_too = watches(v1::TEXT_DIRECTION_MODEL);
-  auto from = origin();
-  std::size_t since_pause = 0;
-  for (std::size_t i = 0; texts && i < texts->size() && !refused; ++i) {
-    const auto& one = (*texts)[i];
-    if (one.of_model && !model_too)
-      continue;
-    auto verdict =
-        co_await look_at(*options_->guard, x_.shard(), one.text, v1::TEXT_DIRECTION_USER, from);
-    if (!verdict) {
-      refused = std::move(verdict.error());
-    } else if (*verdict) {
-      std::string value;
-      append_json_string(value, **verdict);
-      text_edits_.push_back({one.place.at, one.place.length, std::move(value)});
-    }
-    since_pause += one.text.size();
-    if (since_pause > bytes_at_once) {
-      since_pause = 0;
-      co_await pause(x_.shard());
-    }
+  std::vector<std::pair<body_place, std::string>> own; // other calls read JSON meanwhile
+  if (texts)
+    for (const auto& one : *texts)
+      if (looks_at(one))
+        own.emplace_back(one.place, one.text);
+  std::size_t seen = 0;
+  for (std::size_t i = 0; i < own.size() && !refused; ++i) {
+    auto verdict = co_await look_at(*options_->guard, x_.shard(), own[i].second,
+                                    v1::TEXT_DIRECTION_USER, origin(), seen);
+    refused = take_verdict(own[i].first, std::move(verdict));
   }
-  if (!refused)
-    co_return true;
-  co_await reply_failure(x_, std::move(refused));
-  co_return false;
+  if (refused)
+    co_await reply_failure(x_, refused);
+  co_return !refused;
 }
 
-asio::awaitable<caf::error> call::moderate_whole(std::string& body) {
-  struct said {
-    choice_part part;
-    std::string text;
-  };
-  std::vector<said> texts;
-  std::vector<choice_part> parts;
-  if (!parts_of_whole(body, parts))
-    co_return unreadable(answer_->deployment());
-  for (const auto& part : parts)
-    if (part.what != said_as::tool_call)
-      texts.push_back({part, std::string{part.text}});
-  auto from = origin();
+bool call::moderate_whole(std::string& body) {
   std::vector<changed_choice> changes;
-  for (const auto& one : texts) {
-    auto verdict =
-        co_await look_at(*options_->guard, x_.shard(), one.text, v1::TEXT_DIRECTION_MODEL, from);
-    if (!verdict)
-      changes.push_back({one.part.choice, one.part.what, std::nullopt});
-    else if (*verdict)
-      changes.push_back({one.part.choice, one.part.what, std::move(*verdict)});
+  for (const auto& one : said_)
+    add_change(one, options_->guard->check(one.text, v1::TEXT_DIRECTION_MODEL, origin()), changes);
+  return change_whole(body, changes);
+}
+
+asio::awaitable<bool> call::moderate_long_whole(std::string& body) {
+  std::vector<std::pair<choice_part, std::string>> own;
+  for (const auto& one : said_)
+    own.emplace_back(one, one.text);
+  std::vector<changed_choice> changes;
+  std::size_t seen = 0;
+  for (const auto& [part, text] : own) {
+    auto verdict = co_await look_at(*options_->guard, x_.shard(), text, v1::TEXT_DIRECTION_MODEL,
+                                    origin(), seen);
+    add_change(part, std::move(verdict), changes);
   }
-  if (changes.empty())
-    co_return caf::error{};
-  // A choice that is blocked loses all its texts: that comes last.
-  std::stable_partition(changes.begin(), changes.end(),
-                        [](const changed_choice& one) { return one.text.has_value(); });
-  body = changed_answer(body, changes);
-  if (body.empty())
-    co_return unreadable(answer_->deployment());
-  co_return caf::error{};
+  co_return change_whole(body, changes);
 }
 
 } // namespace troupe::gateway::openai

@@ -309,6 +309,56 @@ TEST_CASE("the usage of a whole answer is read, whatever stands around it") {
   CHECK_FALSE(read("{}"));
 }
 
+TEST_CASE("the texts of a whole answer are read with its usage") {
+  std::optional<v1::Usage> usage;
+  std::vector<openai::choice_part> said;
+  std::string json =
+      R"({"choices":[{"message":{"content":"a\u0062","refusal":null,"tool_calls":[]}},)"
+      R"({"text":"c","index":7}],"usage":{"total_tokens":3}})";
+  REQUIRE(openai::read_whole(json, usage, said) == openai::whole_kind::good);
+  REQUIRE(usage);
+  CHECK(usage->total_tokens() == 3);
+  REQUIRE(said.size() == 2);
+  CHECK(said[0].choice == 0);
+  CHECK(said[0].what == openai::said_as::content);
+  CHECK(said[0].text == "ab");
+  CHECK(said[1].choice == 1); // its place, whatever its index
+  CHECK(said[1].what == openai::said_as::text);
+  CHECK(said[1].text == "c");
+}
+
+TEST_CASE("an answer whose texts clients may read in two ways is told from one") {
+  auto kind = [](std::string_view json) {
+    std::optional<v1::Usage> usage;
+    std::vector<openai::choice_part> said;
+    return openai::read_whole(json, usage, said);
+  };
+  using openai::whole_kind;
+  CHECK(kind(R"({"choices":[{"message":{"content":"a"}}]})") == whole_kind::good);
+  CHECK(kind(R"({"choices":null})") == whole_kind::good);
+  CHECK(kind(R"({"choices":[{"message":{"content":"a","content":"b"}}]})")
+        == whole_kind::unreadable);
+  CHECK(kind(R"({"choices":[{"message":{"content":"a"},"message":{}}]})")
+        == whole_kind::unreadable);
+  CHECK(kind(R"({"choices":[{"message":{"content":"a"},"content":"b"}]})")
+        == whole_kind::unreadable);
+  CHECK(kind(R"({"choices":[],"choices":[{"text":"a"}]})") == whole_kind::unreadable);
+  CHECK(kind(R"({"choices":[{"message":{"content":[{"type":"text","text":"a"}]}}]})")
+        == whole_kind::unreadable);
+  CHECK(kind(R"({"choices":[{"message":{"content":"\ud83d"}}]})") == whole_kind::unreadable);
+  CHECK(kind(R"({"choices":[{"message":{"content":"a"}}]} x)") == whole_kind::malformed);
+}
+
+TEST_CASE("a chunk whose text is no string has none that could be looked at") {
+  openai::stream_facts facts;
+  std::string text;
+  std::vector<openai::choice_part> said;
+  std::string_view json =
+      R"({"choices":[{"index":0,"delta":{"content":[{"type":"text","text":"a"}]}}]})";
+  CHECK(openai::read_chunk(json, facts, text, said) == openai::chunk_kind::malformed);
+  CHECK(openai::read_chunk(json, facts, text) == openai::chunk_kind::content);
+}
+
 TEST_CASE("an answer that is no JSON object, or was cut, is none") {
   for (auto text : {"", "[]", "\"text\"", "{\"a\":1", "{\"a\":\"cut", "{\"a\":[1,2}", "{\"a\"}",
                     "{\"usage\":{\"prompt_tokens\"}}", "{} {}", "{\"a\":1}x", "<html>"}) {

@@ -235,7 +235,7 @@ TEST_CASE("the texts of a request are found with their places") {
   REQUIRE(texts);
   std::vector<std::string> found;
   for (const auto& one : *texts) {
-    found.push_back(one.text);
+    found.emplace_back(one.text);
     CHECK(json::parse(body.substr(one.place.at, one.place.length)) == one.text);
     CHECK(one.of_model == (one.text == "three"));
   }
@@ -248,7 +248,7 @@ TEST_CASE("prompts and inputs are texts too, and tokens are none") {
     auto texts = texts_with_places(body);
     REQUIRE(texts);
     for (const auto& one : *texts)
-      out += one.text + "|";
+      out.append(one.text).append("|");
     return out;
   };
   CHECK(found(R"({"prompt":"a","suffix":"b","user":"c"})") == "a|b|");
