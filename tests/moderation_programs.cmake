@@ -1,7 +1,8 @@
 # The engine of sensitive words by itself. It has no actors, so that ThreadSanitizer tells the truth
 # of it; and a million texts need it optimised, which the tests are not.
-set(engine automaton_build automaton_piece automaton_scan automaton_walk beginnings code_trie detectors
-  entry folding live_matcher matcher matcher_make pattern pinyin render stream_filter)
+set(engine automaton_build automaton_piece automaton_scan automaton_sift automaton_walk beginnings
+  code_trie detectors entry folding live_matcher matcher matcher_make pattern pinyin render
+  stream_filter)
 list(TRANSFORM engine PREPEND "${CMAKE_SOURCE_DIR}/actors/moderation/")
 list(TRANSFORM engine APPEND ".cpp")
 set(generated "${CMAKE_BINARY_DIR}/generated/moderation/folding_tables.cpp"

@@ -13,6 +13,7 @@
 #include "actors/moderation/folding.hpp"
 #include "actors/moderation/pattern.hpp"
 
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -157,16 +158,41 @@ private:
   };
   using tail = std::vector<tail_place>;
 
-  /// A set of hashed groups of codes; says yes to a few others too.
+  /// A set of groups of codes by their keys, which are pairs of codes or `groups::low_bytes` of
+  /// four; says yes to a few others too. The first one's bit is the highest of a word.
   struct gate {
-    std::vector<std::uint64_t> bits = std::vector<std::uint64_t>(1);
-    unsigned shift = 58;
+    std::vector<std::uint32_t> bits = std::vector<std::uint32_t>(2);
+    unsigned shift = 26;
     void size_for(std::size_t groups);
-    void add(std::uint64_t hashed) {
-      bits[hashed >> shift >> 6] |= std::uint64_t{1} << (hashed >> shift & 63);
+    void add(std::uint32_t key) {
+      auto place = groups::hashed_key(key) >> shift;
+      bits[place / 32] |= 0x8000'0000u >> place % 32;
     }
-    unsigned has(std::uint64_t hashed) const noexcept { // 1 or 0
-      return bits[hashed >> shift >> 6] >> (hashed >> shift & 63) & 1;
+    unsigned has(std::uint32_t key) const noexcept { // 1 or 0
+      auto place = groups::hashed_key(key) >> shift;
+      return bits[place / 32] << place % 32 >> 31;
+    }
+  };
+
+  /// Exactly those pairs of a `gate` that are of a Latin code and one that is no rare one: Latin
+  /// text meets all pairs of letters, and few words begin with two.
+  struct latin_gate {
+    static constexpr int row_log2 = 7, row = 1 << row_log2; // bits of a first code
+    static constexpr int places = row << 7;
+    std::array<std::uint32_t, places / 32> bits{};
+    bool any = false;
+    static bool is_for(std::uint32_t pair) noexcept {
+      return codes::is_latin(static_cast<codes::code>(pair)) && pair >> 16 < codes::first_rare;
+    }
+    static std::uint32_t place_of(std::uint32_t pair) noexcept {
+      return ((pair & 0xffff) << row_log2) + (pair >> 16);
+    }
+    void add(std::uint32_t pair) {
+      bits[place_of(pair) / 32] |= 0x8000'0000u >> place_of(pair) % 32;
+      any = true;
+    }
+    unsigned has(std::uint32_t pair) const noexcept { // 1 or 0
+      return bits[place_of(pair) / 32] << place_of(pair) % 32 >> 31;
     }
   };
 
@@ -189,6 +215,10 @@ private:
     }
   };
 
+  // Whether words begin with the pair: 1 or 0.
+  unsigned has_pair(std::uint32_t pair) const noexcept {
+    return latin_gate::is_for(pair) ? latin_pairs_.has(pair) : pairs_.has(pair);
+  }
   bool has_singles() const noexcept { return singles_ != 0 || latin_singles_ != 0; }
   // Of four codes with which words begin, and the next two: 1 or 0.
   unsigned four_goes_on(std::uint64_t four, std::uint32_t next) const noexcept {
@@ -226,6 +256,7 @@ private:
   // Words begin with one of these: Latin ones of four codes or more with the first four, others
   // with the first two. Of those that do, the others tell how they go on.
   gate pairs_, fours_;
+  latin_gate latin_pairs_;
   way_table after_pairs_, after_fours_;
   pair_beginnings pair_beginnings_;
   three_beginnings three_beginnings_;

@@ -9,8 +9,8 @@ namespace troupe::moderation {
 void automaton::gate::size_for(std::size_t groups) {
   // Sixteen bits a group: one in sixteen other groups passes.
   auto log2 = std::clamp<unsigned>(static_cast<unsigned>(std::bit_width(groups * 12)), 6, 22);
-  bits.assign(std::size_t{1} << (log2 - 6), 0);
-  shift = 64 - log2;
+  bits.assign(std::size_t{1} << (log2 - 5), 0);
+  shift = 32 - log2;
 }
 
 void automaton::way_table::size_for(std::size_t groups) {
@@ -290,12 +290,22 @@ private:
       auto first = is_latin ? std::size_t{4} : std::size_t{2}, after = first / 2;
       if (codes.size() < first)
         continue;
-      auto group = groups::hashed(group_of(codes, 0, first));
+      auto begin = group_of(codes, 0, first);
+      auto group = groups::hashed(begin);
       auto next = group_of(codes, first, std::min(codes.size() - first, after));
-      (is_latin ? made_.fours_ : made_.pairs_).add(group);
+      if (is_latin)
+        made_.fours_.add(groups::low_bytes(begin));
+      else
+        add_pair(static_cast<std::uint32_t>(begin));
       (is_latin ? made_.after_fours_ : made_.after_pairs_)
           .add(group, groups::way(static_cast<std::uint32_t>(next)));
     }
+  }
+
+  void add_pair(std::uint32_t pair) {
+    made_.pairs_.add(pair);
+    if (automaton::latin_gate::is_for(pair))
+      made_.latin_pairs_.add(pair);
   }
 
   void fill_goes_on() {
@@ -322,9 +332,8 @@ std::size_t automaton::memory_bytes() const noexcept {
   auto bytes = sizeof *this + code_of_.capacity() * sizeof(codes::code) + trie_.memory_bytes()
                + words_.capacity() * sizeof(word) + far_.size() * 32 + goes_on_.capacity()
                + pair_beginnings_.memory_bytes() + three_beginnings_.memory_bytes()
-               + (pairs_.bits.size() + fours_.bits.size() + after_pairs_.closed.size()
-                  + after_fours_.closed.size())
-                     * sizeof(std::uint64_t);
+               + (pairs_.bits.size() + fours_.bits.size()) * sizeof(std::uint32_t)
+               + (after_pairs_.closed.size() + after_fours_.closed.size()) * sizeof(std::uint64_t);
   for (const auto& run : runs_)
     bytes += sizeof(std::u16string) + run.capacity() * 2;
   for (const auto& one : tails_) {

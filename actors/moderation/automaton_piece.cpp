@@ -127,8 +127,8 @@ private:
     if (special_ && machine_.has_singles()) [[unlikely]]
       return hold<Symbols, Repeats>(walk_all(to, hits));
     auto held = size_ - holds_last();
-    auto may_be_pair = machine_.pairs_.has(groups::hashed(context_.pair)) != 0
-                       || (special_ && codes::is_latin(code_[size_ - 2]));
+    auto may_be_pair =
+        machine_.pairs_.has(context_.pair) != 0 || (special_ && codes::is_latin(code_[size_ - 2]));
     if (may_be_pair && size_ >= first_ + 2) {
       auto pair = machine_.pair_beginnings_.of(context_.pair);
       held = pair.goes_on ? size_ - 2 : held; // no branch
@@ -240,16 +240,17 @@ template <bool Symbols, bool Repeats>
 
 // Latin words of four codes and more, and what may become one: that is held back too.
 std::size_t piece_scan::see_fours(std::size_t held) noexcept {
-  std::uint64_t four = 0, may = 0;
+  std::uint64_t may = 0;
+  std::uint32_t key = 0; // groups::low_bytes
   for (auto i = first_; i < size_; ++i) {
-    four = four >> 16 | std::uint64_t{code_[i]} << 48;
+    key = key >> 8 | static_cast<std::uint32_t>(code_[i]) << 24;
     if (i >= first_ + 3 && codes::is_latin(code_[i - 3]))
-      may |= std::uint64_t{machine_.fours_.has(groups::hashed(four))} << (i - 3);
+      may |= std::uint64_t{machine_.fours_.has(key)} << (i - 3);
   }
   for (; may != 0; may &= may - 1) {
     auto i = static_cast<std::size_t>(std::countr_zero(may));
-    four = code_[i] | std::uint64_t{code_[i + 1]} << 16 | std::uint64_t{code_[i + 2]} << 32
-           | std::uint64_t{code_[i + 3]} << 48;
+    auto four = code_[i] | std::uint64_t{code_[i + 1]} << 16 | std::uint64_t{code_[i + 2]} << 32
+                | std::uint64_t{code_[i + 3]} << 48;
     auto goes_on =
         i + 6 > size_
             ? 1u
@@ -318,7 +319,7 @@ std::size_t piece_scan::walk_begins(std::size_t held, audience to, std::vector<f
 
 std::size_t piece_scan::walk_all(audience to, std::vector<found>& hits) {
   return walk(size_ - holds_last(), to, hits,
-              [&](automaton_scan& work) { return work.sift_any(work.block.size, true); });
+              [&](automaton_scan& work) { return work.sift(work.block.size, true); });
 }
 
 std::size_t automaton::scan_piece(std::string_view text, piece_context& context, audience to,

@@ -12,7 +12,7 @@ inline constexpr std::size_t block_codes = 2'048;
 /// What a word or pattern that begins at one code may need of those behind it.
 inline constexpr std::size_t look_ahead = text_characters_max + 2;
 /// So many codes behind the last one may be looked at: they have to be `other`.
-inline constexpr std::size_t codes_beyond = 8;
+inline constexpr std::size_t codes_beyond = 16;
 
 /// A part of the text as codes: each with the offset of its character. Of a run of repeats the
 /// first one is here.
@@ -35,6 +35,8 @@ inline std::uint32_t four_bytes(const char* at) noexcept {
   std::memcpy(&four, at, sizeof four);
   return four;
 }
+/// All are of ASCII.
+inline bool is_ascii(std::uint32_t four) noexcept { return (four & 0x8080'8080) == 0; }
 /// They begin with a character of three bytes.
 inline bool is_three_bytes(std::uint32_t four) noexcept {
   return (four & 0x00c0'c0f0) == 0x0080'80e0 && (four & 0x200f) != 0; // not an overlong one
@@ -104,39 +106,11 @@ struct automaton_scan {
   audience to;
   std::vector<found>& hits;
   code_block block;
-  std::uint16_t begins[block_codes + look_ahead]; // indices of codes
+  std::uint16_t begins[block_codes + look_ahead + 8]; // indices of codes
 
   automaton_scan(const automaton& machine_, std::string_view text_, scan_context& context_,
                  bool final_, audience to_, std::vector<found>& hits_) :
       machine(machine_), text(text_), context(context_), final(final_), to(to_), hits(hits_) {}
-
-  // Whether a word may begin at code `i`, by its first codes: 1 or 0, without a branch.
-  template <bool Fours, bool LatinSingles>
-  unsigned may_begin(std::size_t i) const noexcept {
-    unsigned may = machine.pairs_.has(groups::hashed(block.codes_at<std::uint32_t>(i)))
-                   | machine.is_rare_single(block.code[i]);
-    if constexpr (Fours)
-      may |= machine.fours_.has(groups::hashed(block.codes_at<std::uint64_t>(i)));
-    if constexpr (LatinSingles)
-      may |= machine.is_latin_single(block.code[i]);
-    return may;
-  }
-
-  // Of those that may, whether it goes on as a word does. Codes from `known` on are not known yet.
-  unsigned goes_on(std::size_t i, std::size_t known) const noexcept {
-    auto first = block.code[i];
-    auto four = block.codes_at<std::uint64_t>(i);
-    auto pair = groups::hashed(four & 0xffff'ffff);
-    if (!codes::is_latin(first)) {
-      auto closed = machine.after_pairs_.closed_after(pair);
-      auto third = static_cast<std::uint32_t>(four >> 32 & 0xffff);
-      return machine.is_rare_single(first) | static_cast<unsigned>(i + 3 > known)
-             | groups::has_way(closed, third) | groups::has_way(closed, 0);
-    }
-    return static_cast<unsigned>(i + 6 > known) | machine.is_latin_single(first)
-           | machine.pairs_.has(pair)
-           | machine.four_goes_on(four, block.codes_at<std::uint32_t>(i + 4));
-  }
 
   // Whether the last code is held back for certain, if nothing before it is: 1 or 0.
   unsigned holds_last(bool open) const noexcept {
@@ -148,10 +122,14 @@ struct automaton_scan {
   std::size_t run(std::size_t hits_max);
   template <bool Symbols, bool Repeats>
   std::size_t read(std::size_t at);
+  template <bool Symbols, bool Repeats>
+  std::size_t read_latin(std::size_t at, std::size_t& n, scan_context& after) noexcept;
   codes::code rare_code(std::size_t& at) const noexcept;
-  template <bool Fours, bool LatinSingles>
-  std::size_t sift(std::size_t starts, bool open) noexcept;
-  std::size_t sift_any(std::size_t starts, bool last) noexcept;
+  // automaton_sift.cpp.
+  std::size_t sift(std::size_t starts, bool last) noexcept;
+  std::size_t glance(std::size_t starts) noexcept;
+  unsigned may_begin(std::size_t i) const noexcept;
+  unsigned goes_on(std::size_t i, std::size_t known) const noexcept;
   bool walk(std::size_t i);
   ending end_of(const automaton::word& word, std::size_t i, std::size_t k) const;
   ending end_of_runs(const std::u16string& runs, std::size_t begin) const;

@@ -9,6 +9,17 @@ namespace troupe::moderation::groups {
 /// Of codes, the first one in the lowest 16 bits; those above are 0. Its upper bits are good.
 constexpr std::uint64_t hashed(std::uint64_t codes) { return codes * 0x9e37'79b9'7f4a'7c15u; }
 
+/// The last byte of each of four codes: most four of Latin codes differ by these.
+constexpr std::uint32_t low_bytes(std::uint64_t four) {
+  auto bytes = four & 0x00ff'00ff'00ff'00ffu;
+  bytes = (bytes | bytes >> 8) & 0x0000'ffff'0000'ffffu;
+  return static_cast<std::uint32_t>(bytes | bytes >> 16);
+}
+
+/// Of a pair of codes or of `low_bytes`. Its upper bits are good.
+inline constexpr std::uint32_t key_factor = 0x9e37'79b1u;
+constexpr std::uint32_t hashed_key(std::uint32_t key) { return key * key_factor; }
+
 namespace details {
 constexpr auto made_ways() {
   std::array<std::uint64_t, 1'024> made{};

@@ -62,6 +62,21 @@ std::string random_plain_text(random_source& random, std::size_t least, std::siz
   return text;
 }
 
+// Latin text as people write it: mostly letters, with doubled ones, digits, spaces and marks.
+std::string random_latin_text(random_source& random, std::size_t least, std::size_t most) {
+  static const std::vector<std::string> between{" ", " ", " ", "  ", ", ", "-", "敏", " 敏", "\n"};
+  std::string text;
+  for (auto end = least + random() % (most - least + 1); text.size() < end;) {
+    for (auto left = 1 + random() % 30; left > 0; --left) {
+      text += "abAB1"[random() % 5];
+      if (random() % 8 == 0)
+        text.append(random() % 4 == 0 ? random() % 40 : 1, text.back());
+    }
+    text += between[random() % between.size()];
+  }
+  return text;
+}
+
 std::string random_pattern(random_source& random) {
   static const std::vector<std::string> elements{"?",     "*",      "[ab]", "[敏感國]", "a",
                                                  "敏",    "国",     "a{2}", "?{1,3}",   "1",
@@ -211,6 +226,28 @@ TEST_CASE("random words in random texts are found where the oracle finds them, w
       REQUIRE(parts_of.hits == whole.hits);
       REQUIRE(parts_of.text == rendered(*machine, text, whole.hits));
     }
+  }
+}
+
+TEST_CASE("in Latin text, which is read sixteen bytes at a time, the same is found") {
+  auto from = seed();
+  MESSAGE("TROUPE_SEED=", from);
+  random_source random{from};
+  for (int round = 0; round < rounds(); ++round) {
+    auto words = random_lexicon(random);
+    words.entries.push_back({.text = random_latin_text(random, 2, 12)});
+    matcher_options options;
+    options.folds = random_folds(random);
+    options.word_borders = random() % 2 == 0;
+    std::vector<problem> problems;
+    auto machine = matcher::make(words, options, problems);
+    auto text = random_latin_text(random, 0, 120);
+    auto found = machine->find(text, {}, text.size() * 20);
+    CAPTURE(text);
+    CAPTURE(told(words));
+    CAPTURE(static_cast<int>(options.folds.bits()));
+    CAPTURE(options.word_borders);
+    REQUIRE(told(plain(found.hits)) == told(oracle_hits(words, options, text, "")));
   }
 }
 
