@@ -63,8 +63,11 @@ void in_the_middle(const char* name, const std::function<void(handoff&)>& happen
     MESSAGE(backend << ", TROUPE_SEED=" << seed);
     handoff h{seed, backend};
     happens(h);
-    CHECK(h.nodes.wait_settled(30s));
+    bool settled = h.nodes.wait_settled(30s);
+    CHECK(settled);
     auto retried = h.log.retried();
+    if (!settled || (orderly && !retried.empty()))
+      h.nodes.tell_logs();
     if (orderly) {
       test::tell(retried);
       CHECK(retried.empty());

@@ -65,8 +65,11 @@ void cluster_nodes::begin(int count) {
 }
 
 cluster_nodes::~cluster_nodes() {
-  if (std::getenv("TROUPE_KEEP_LOGS") == nullptr)
-    return;
+  if (std::getenv("TROUPE_KEEP_LOGS") != nullptr)
+    tell_logs();
+}
+
+void cluster_nodes::tell_logs() {
   for (int i = 0; i < count(); ++i)
     if (up(i))
       std::fprintf(stderr, "== node %s\n%s\n", name(i).c_str(), (*this)[i].log().c_str());

@@ -65,6 +65,10 @@ public:
   /// Waits for that at every node that is up; false when it took longer.
   bool wait_settled(std::chrono::milliseconds limit = std::chrono::seconds{20});
 
+  /// Writes what the nodes that are up have logged, for whoever asks why a test failed. With
+  /// TROUPE_KEEP_LOGS that is done at the end anyway.
+  void tell_logs();
+
   /// The database all of them share.
   const empty_database& place() const { return place_; }
 
