@@ -259,55 +259,43 @@ chunk_kind read_any(std::string_view json, stream_facts& facts, std::string& tex
   return read_object(chunk, facts, text, events, said);
 }
 
-/// Takes the texts of a whole answer's choices. Clients differ in which of two they read, so that
-/// what is there twice is not known.
-class choices_walk {
+/// Takes the texts of a whole answer's choices. Clients differ in what they read of an odd one, so
+/// that it is not known what it says: something is there twice, or not of the type it has to be.
+class choices_reader {
 public:
-  explicit choices_walk(parts_list& said) : said_(said) {}
+  explicit choices_reader(parts_list& said) : said_(said) {}
 
-  void take(ondemand::value& choices) {
-    good_ = good_ && !std::exchange(seen_, true);
-    std::int64_t place = 0;
-    each_item(choices, [&](ondemand::value& item) {
-      auto first = said_.size();
-      choice(item, place++);
-      good_ = good_ && each_once(first);
-    });
+  // All of these are false if it is not known what is said.
+  bool read(const dom::object& answer) {
+    bool seen = false;
+    for (auto [key, value] : answer)
+      if (key == "choices" && (std::exchange(seen, true) || !choices(value)))
+        return false;
+    return true;
   }
-
-  bool good() const { return good_; }
 
 private:
-  void choice(ondemand::value& value, std::int64_t place) {
-    ondemand::object object;
-    if (!is(value, ondemand::json_type::object) || value.get_object().get(object) != SUCCESS)
-      return;
+  bool choices(const dom::element& value) {
+    dom::array list;
+    if (value.get_array().get(list) != SUCCESS)
+      return value.is_null();
+    std::int64_t place = 0;
+    for (auto item : list)
+      if (!choice(item, place++))
+        return false;
+    return true;
+  }
+
+  bool choice(const dom::element& value, std::int64_t place) {
+    dom::object object;
+    if (value.get_object().get(object) != SUCCESS)
+      return false;
+    auto first = said_.size();
     bool has_message = false;
-    each_member(object, [&](std::string_view key, ondemand::value& inner) {
-      if (key != "message") {
-        text(key, inner, place);
-        return;
-      }
-      good_ = good_ && !std::exchange(has_message, true);
-      ondemand::object message;
-      if (is(inner, ondemand::json_type::object) && inner.get_object().get(message) == SUCCESS)
-        each_member(message,
-                    [&](std::string_view name, ondemand::value& said) { text(name, said, place); });
-    });
-  }
-
-  void text(std::string_view key, ondemand::value& value, std::int64_t place) {
-    auto what = text_field(key);
-    if (!what || is(value, ondemand::json_type::null))
-      return;
-    std::string_view said;
-    if (value.get_string().get(said) != SUCCESS)
-      good_ = false;
-    else
-      said_.push_back({place, *what, said});
-  }
-
-  bool each_once(std::size_t first) const {
+    for (auto [key, inner] : object)
+      if (key == "message" ? std::exchange(has_message, true) || !message(inner, place)
+                           : !text(key, inner, place))
+        return false;
     for (auto i = first; i < said_.size(); ++i)
       for (auto j = first; j < i; ++j)
         if (said_[i].what == said_[j].what)
@@ -315,31 +303,29 @@ private:
     return true;
   }
 
-  parts_list& said_;
-  bool seen_ = false;
-  bool good_ = true;
-};
+  bool message(const dom::element& value, std::int64_t place) {
+    dom::object object;
+    if (value.get_object().get(object) != SUCCESS)
+      return value.is_null();
+    for (auto [key, inner] : object)
+      if (!text(key, inner, place))
+        return false;
+    return true;
+  }
 
-/// A whole answer is mostly text that nobody here reads: it is not made a document of.
-bool walk_whole(std::string_view json, std::optional<v1::Usage>& usage, choices_walk* choices) {
-  auto& local = local_walker();
-  ondemand::document document;
-  ondemand::object answer;
-  if (local.begin(json).get(document) != SUCCESS || document.get_object().get(answer) != SUCCESS)
-    return false;
-  bool seen = false;
-  bool good = each_member(answer, [&](std::string_view key, ondemand::value& value) {
-    ondemand::object found;
-    if (choices != nullptr && key == "choices")
-      choices->take(value);
-    if (key != "usage" || std::exchange(seen, true) || value.get_object().get(found) != SUCCESS)
+  bool text(std::string_view key, const dom::element& value, std::int64_t place) {
+    auto what = text_field(key);
+    if (!what || value.is_null())
       return true;
-    return read_usage(found, usage.emplace());
-  });
-  if (!good)
-    return false;
-  return document.current_location().error() == OUT_OF_BOUNDS; // nothing follows
-}
+    std::string_view said;
+    if (value.get_string().get(said) != SUCCESS)
+      return false;
+    said_.push_back({place, *what, said});
+    return true;
+  }
+
+  parts_list& said_;
+};
 
 bool contains(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
@@ -389,15 +375,32 @@ std::optional<said_as> text_field(std::string_view name) {
   return std::nullopt;
 }
 
+// A whole answer is mostly text that nobody here reads: it is not made a document of.
 bool read_whole(std::string_view json, std::optional<v1::Usage>& usage) {
-  return walk_whole(json, usage, nullptr);
+  auto& local = local_walker();
+  ondemand::document document;
+  ondemand::object answer;
+  if (local.begin(json).get(document) != SUCCESS || document.get_object().get(answer) != SUCCESS)
+    return false;
+  bool seen = false;
+  bool good = each_member(answer, [&](std::string_view key, ondemand::value& value) {
+    ondemand::object found;
+    if (key != "usage" || std::exchange(seen, true) || value.get_object().get(found) != SUCCESS)
+      return true;
+    return read_usage(found, usage.emplace());
+  });
+  if (!good)
+    return false;
+  return document.current_location().error() == OUT_OF_BOUNDS; // nothing follows
 }
 
+// Whose texts are looked at has to be JSON to its last character: a document tells.
 whole_kind read_whole(std::string_view json, std::optional<v1::Usage>& usage, parts_list& said) {
-  choices_walk choices{said};
-  if (!walk_whole(json, usage, &choices))
-    return whole_kind::malformed;
-  return choices.good() ? whole_kind::good : whole_kind::unreadable;
+  dom::object answer;
+  if (local_scratch().parse(json).get(answer) != SUCCESS)
+    return read_whole(json, usage) ? whole_kind::unreadable : whole_kind::malformed;
+  usage = usage_at(answer);
+  return choices_reader{said}.read(answer) ? whole_kind::good : whole_kind::unreadable;
 }
 
 std::string texts_of_whole(std::string_view json) {

@@ -254,11 +254,11 @@ asio::awaitable<void> call::pass_whole() {
     co_await reply_failure(x_, std::move(err));
     co_return;
   }
-  std::string uncounted; // what the model wrote, whatever of it goes on
+  std::string uncounted; // the answer, whatever of it goes on
   if (usage)
     note_usage(*usage);
   else
-    uncounted = texts_of_whole(*body);
+    uncounted = *body;
   auto readable = kind == whole_kind::good;
   if (readable && looked_at && is_short(*body)) {
     readable = moderate_whole(*body);
@@ -266,8 +266,10 @@ asio::awaitable<void> call::pass_whole() {
     auto read = co_await moderate_long_whole(*body);
     readable = read;
   }
-  if (!usage)
-    co_await count_usage_of(std::move(uncounted));
+  if (!usage) {
+    auto text = texts_of_whole(uncounted);
+    co_await count_usage_of(std::move(text));
+  }
   if (!readable) { // what cannot be looked at does not go on
     err = make_error(ec::upstream_broken,
                      answer_->deployment() + ": its answer has texts that cannot be read");

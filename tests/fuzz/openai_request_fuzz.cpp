@@ -85,9 +85,8 @@ void read_as_answer(std::string_view json) {
   std::optional<v1::Usage> same_usage;
   std::vector<choice_part> said;
   auto of_choices = read_whole(json, same_usage, said);
-  require((of_choices == whole_kind::malformed) == !whole || of_choices == whole_kind::unreadable);
-  if (of_choices == whole_kind::good)
-    require(usage.has_value() == same_usage.has_value());
+  require(whole == (of_choices != whole_kind::malformed));
+  require(!whole || usage.has_value() == same_usage.has_value());
   if (kind == chunk_kind::content || kind == chunk_kind::usage)
     require(usage.has_value() == facts.usage.has_value()
             && (!usage || usage->SerializeAsString() == facts.usage->SerializeAsString()));

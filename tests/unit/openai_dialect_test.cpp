@@ -346,7 +346,13 @@ TEST_CASE("an answer whose texts clients may read in two ways is told from one")
   CHECK(kind(R"({"choices":[{"message":{"content":[{"type":"text","text":"a"}]}}]})")
         == whole_kind::unreadable);
   CHECK(kind(R"({"choices":[{"message":{"content":"\ud83d"}}]})") == whole_kind::unreadable);
+  CHECK(kind(R"({"choices":{"message":{"content":"a"}}})") == whole_kind::unreadable);
+  CHECK(kind(R"({"choices":["a"]})") == whole_kind::unreadable);
+  CHECK(kind(R"({"choices":[{"message":"a"}]})") == whole_kind::unreadable);
+  CHECK(kind(R"({"choices":[{"message":null,"text":"a"}]})") == whole_kind::good);
   CHECK(kind(R"({"choices":[{"message":{"content":"a"}}]} x)") == whole_kind::malformed);
+  CHECK(kind(R"({"choices":[{"content"}]})") == whole_kind::unreadable);
+  CHECK(kind(R"({"choices":[{"a":"b":["content"]}]})") != whole_kind::good);
 }
 
 TEST_CASE("a chunk whose text is no string has none that could be looked at") {
