@@ -202,15 +202,15 @@ private:
     std::vector<std::uint64_t> closed = std::vector<std::uint64_t>(2, ~std::uint64_t{0});
     std::size_t mask = 1;
     void size_for(std::size_t groups);
-    void add(std::uint64_t hashed, std::uint64_t way) {
-      closed[hashed >> 40 & mask] &= ~std::rotl(way, static_cast<int>(hashed >> 58));
+    void add(std::uint32_t hashed, std::uint64_t way) {
+      closed[hashed >> 15 & mask] &= ~std::rotl(way, static_cast<int>(hashed >> 9));
     }
     // Groups that share a word of bits have them at different places.
     static std::uint64_t closed_after(const std::uint64_t* closed, std::size_t mask,
-                                      std::uint64_t hashed) noexcept {
-      return std::rotr(closed[hashed >> 40 & mask], static_cast<int>(hashed >> 58));
+                                      std::uint32_t hashed) noexcept {
+      return std::rotr(closed[hashed >> 15 & mask], static_cast<int>(hashed >> 9));
     }
-    std::uint64_t closed_after(std::uint64_t hashed) const noexcept {
+    std::uint64_t closed_after(std::uint32_t hashed) const noexcept {
       return closed_after(closed.data(), mask, hashed);
     }
   };
@@ -222,7 +222,7 @@ private:
   bool has_singles() const noexcept { return singles_ != 0 || latin_singles_ != 0; }
   // Of four codes with which words begin, and the next two: 1 or 0.
   unsigned four_goes_on(std::uint64_t four, std::uint32_t next) const noexcept {
-    auto closed = after_fours_.closed_after(groups::hashed(four));
+    auto closed = after_fours_.closed_after(groups::hashed_key(groups::low_bytes(four)));
     return groups::has_way(closed, next) | groups::has_way(closed, next & 0xffff)
            | groups::has_way(closed, 0);
   }

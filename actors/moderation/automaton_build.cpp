@@ -291,14 +291,14 @@ private:
       if (codes.size() < first)
         continue;
       auto begin = group_of(codes, 0, first);
-      auto group = groups::hashed(begin);
+      auto key = is_latin ? groups::low_bytes(begin) : static_cast<std::uint32_t>(begin);
       auto next = group_of(codes, first, std::min(codes.size() - first, after));
       if (is_latin)
-        made_.fours_.add(groups::low_bytes(begin));
+        made_.fours_.add(key);
       else
-        add_pair(static_cast<std::uint32_t>(begin));
+        add_pair(key);
       (is_latin ? made_.after_fours_ : made_.after_pairs_)
-          .add(group, groups::way(static_cast<std::uint32_t>(next)));
+          .add(groups::hashed_key(key), groups::way(static_cast<std::uint32_t>(next)));
     }
   }
 

@@ -206,7 +206,7 @@ template <bool Symbols, bool Repeats>
       begins |= std::uint64_t{1} << n;
     special += is_special(code);
     pair = pair >> 16 | std::uint32_t{code} << 16;
-    closed = automaton::way_table::closed_after(all_closed, mask, groups::hashed(pair));
+    closed = automaton::way_table::closed_after(all_closed, mask, groups::hashed_key(pair));
     at_[n] = at;
     code_[n++] = code;
   };

@@ -128,7 +128,7 @@ unsigned automaton_scan::may_begin(std::size_t i) const noexcept {
   auto first = block.code[i];
   auto four = block.codes_at<std::uint64_t>(i);
   auto pair = static_cast<std::uint32_t>(four);
-  auto closed = machine.after_pairs_.closed_after(groups::hashed(pair));
+  auto closed = machine.after_pairs_.closed_after(groups::hashed_key(pair));
   auto third = static_cast<std::uint32_t>(four >> 32 & 0xffff);
   auto pair_goes_on = groups::has_way(closed, third) | groups::has_way(closed, 0);
   if (!codes::is_latin(first))
