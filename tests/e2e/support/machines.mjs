@@ -69,6 +69,7 @@ export class Machine {
     let err = '';
     child.stdout.on('data', (bytes) => { out += bytes; });
     child.stderr.on('data', (bytes) => { err += bytes; });
+    child.stdin.on('error', () => {}); // it may end without having read that: its code tells
     child.stdin.end(input);
     const code = await new Promise((resolve) => { child.on('close', resolve); });
     if (code !== 0) throw new Error(`${command} ended with ${code}: ${err || out}`);
