@@ -124,7 +124,9 @@ TEST_CASE("what reaches a node after its shards moved changes nothing" * NEED_HO
     auto begin = steady::now();
     c.take(c.failover_ms, c.answering_ms(others, c.conversations(), begin),
            "the others answer for every conversation");
-    CHECK(c.nodes.row(others[0], name)["shards"] == 0);
+    auto row = c.nodes.row(others[0], name);
+    INFO(row.dump());
+    CHECK(row["shards"] == 0);
     in_flight += static_cast<double>(c.in_flight_at(begin));
     if (stands_still)
       c.nodes.resume(node);

@@ -22,6 +22,7 @@ using steady = std::chrono::steady_clock;
 namespace {
 
 constexpr int conversations_each = 4; // made at each node
+constexpr std::size_t conversations_max = 200;
 constexpr auto measure_limit = 20s;
 
 const std::string watching = R"sql(
@@ -54,15 +55,23 @@ partition_cluster::partition_cluster(unsigned seed, int nodes_count) :
     seed_(seed),
     database_(nodes_count) {
   watch_writes();
-  for (int i = 0; i < nodes_count; ++i) {
-    api_client http{nodes[i].host(), nodes[i].port(), nodes[i].token()};
-    for (int k = 0; k < conversations_each; ++k) {
-      auto made = http.post("/api/v1/conversations", json::object());
-      if (made.status != 201)
-        throw std::runtime_error("no conversation was made: " + made.body.dump());
-      conversations_.push_back(made.body.value("id", ""));
-    }
-  }
+  for (int i = 0; i < nodes_count; ++i)
+    for (int k = 0; k < conversations_each; ++k)
+      make_conversation(i);
+  // Who asks for those of a node learns nothing from a node that has none.
+  for (int i = 0; i < nodes_count; ++i)
+    while (owned_by(i).empty())
+      make_conversation(i);
+}
+
+void partition_cluster::make_conversation(int i) {
+  api_client http{nodes[i].host(), nodes[i].port(), nodes[i].token()};
+  auto made = http.post("/api/v1/conversations", json::object());
+  if (made.status != 201)
+    throw std::runtime_error("no conversation was made: " + made.body.dump());
+  if (conversations_.size() >= conversations_max)
+    throw std::runtime_error("a node owns none of so many conversations");
+  conversations_.push_back(made.body.value("id", ""));
 }
 
 void partition_cluster::watch_writes() { server.rows(watching, nodes.place().url()); }

@@ -32,7 +32,8 @@ public:
 
   /// Clients at every node from now on.
   void begin();
-  /// The conversations whose shards node `i` owns, as it knows the tables.
+  /// The conversations whose shards node `i` owns, as it knows the tables; at the beginning at
+  /// least one.
   std::vector<std::string> owned_by(int i);
 
   /// How long since `since` until each of the conversations took a message through each of `some`
@@ -67,6 +68,7 @@ private:
   std::optional<double> slowest(const std::vector<int>& some,
                                 const std::vector<std::string>& conversations, time_point since,
                                 append_outcome wanted);
+  void make_conversation(int i);
   void watch_writes();
   std::vector<shard_write> read_writes();
   std::size_t count_of(append_outcome outcome) const;
