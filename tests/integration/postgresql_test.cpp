@@ -319,11 +319,12 @@ TEST_CASE("a statement that takes too long, or waits too long for rows, is given
 TEST_CASE("a node that is cut off keeps no rows as long as a lease, nor its connection for long") {
   CHECK(postgresql_options{}.idle_limit_ms < config::cluster_section{}.lease_ms);
   test_database t{"postgresql"};
+  auto as_a_node = make_postgresql_factory(t.place().url())->open(persistence::access::write);
   for (auto [name, most] : {std::pair{"idle_in_transaction_session_timeout", "1000"},
                             {"tcp_user_timeout", "2000"},
                             {"tcp_keepalives_idle", "1"},
                             {"tcp_keepalives_interval", "1"}})
-    CHECK_NOTHROW(t.db().schema().execute(fmt::format(
+    CHECK_NOTHROW(as_a_node->schema().execute(fmt::format(
         "DO $$ BEGIN ASSERT (SELECT setting FROM pg_settings WHERE name = '{}') = '{}'; "
         "END $$",
         name, most)));

@@ -22,8 +22,11 @@ empty_database::empty_database(postgres_server& server) :
 persistence::database_factory_ptr empty_database::connect() const {
   if (backend_ == "sqlite")
     return persistence::make_sqlite_factory(url_);
-  // A busy machine may take longer to let us in than a node waits.
-  return persistence::make_postgresql_factory(url_ + "&connect_timeout=30");
+  // A busy machine may take longer to let us in than a node waits, and longer between two
+  // statements of a large change.
+  persistence::postgresql_options patient;
+  patient.idle_limit_ms = 30'000;
+  return persistence::make_postgresql_factory(url_ + "&connect_timeout=30", patient);
 }
 
 test_database::test_database(const std::string& backend) :
