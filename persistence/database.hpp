@@ -36,14 +36,18 @@ public:
   virtual std::string_view dialect() const = 0;
   /// False: a statement that changes the schema commits by itself.
   virtual bool transactional_ddl() const = 0;
-  /// From here until the transaction ends, no other one is between `lock` and its end.
+  /// From here until the transaction ends, no other one is between `lock` and its end; where a
+  /// statement that changes the schema ends it, until `unlock`.
   virtual void lock() = 0;
+  virtual void unlock() noexcept = 0;
   /// Makes the table of migrations, if it is missing.
   virtual void prepare() = 0;
   /// In order of version; empty for a new database.
   virtual std::vector<applied_migration> applied() = 0;
   /// Runs one statement in which `{id}`, `{bytes}`... stand for the dialect's types.
   virtual void execute(std::string_view statement) = 0;
+  /// The same for a statement that may have been done already, by a run that was killed then.
+  virtual void execute_again(std::string_view statement) = 0;
   virtual void record(const applied_migration& row) = 0;
 };
 
@@ -113,7 +117,7 @@ class database_factory {
 public:
   virtual ~database_factory() = default;
   virtual std::unique_ptr<database> open(access mode) = 0;
-  /// "sqlite"
+  /// "sqlite", "postgresql", "mysql"
   virtual std::string backend() const = 0;
   /// Where it is, for logs and messages: never a secret.
   virtual std::string location() const = 0;

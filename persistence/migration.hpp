@@ -33,6 +33,8 @@ struct migrate_options {
   std::vector<migration> set;
   /// Called before each statement: for tests that stop there.
   std::function<void(std::int64_t version, std::int64_t statement)> before_statement;
+  /// The same after it, before it is recorded.
+  std::function<void(std::int64_t version, std::int64_t statement)> after_statement;
   /// Works as on a database whose schema changes commit by themselves.
   bool one_statement_a_transaction = false;
   std::int64_t now_us = 0;

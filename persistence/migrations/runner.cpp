@@ -99,6 +99,12 @@ private:
   std::function<void()> waits_;
 };
 
+/// Lets others pass, however the run ends.
+struct schema_turn {
+  schema_repository& schema;
+  ~schema_turn() { schema.unlock(); }
+};
+
 /// Runs one migration from where it stands; the caller holds no transaction. False: another node
 /// did it meanwhile.
 bool run_one(database& db, const migration& step, const migrate_options& options,
@@ -106,22 +112,42 @@ bool run_one(database& db, const migration& step, const migrate_options& options
   auto& schema = db.schema();
   auto statements = step.statements(schema.dialect());
   bool whole = schema.transactional_ddl() && !options.one_statement_a_transaction;
+  schema_turn turn{schema};
   std::optional<unit_of_work> unit;
   applied_migration mark{step.version, step.name, step.checksum, 0, 0};
   // Read again in each transaction: another node may have gone on meanwhile.
+  bool begun = false; // it has a row
   auto begin = [&] {
     others.begin(unit, db);
     auto rows = schema.applied();
-    if (const auto* row = row_of(rows, step.version))
+    if (const auto* row = row_of(rows, step.version)) {
       mark = *row;
+      begun = true;
+    }
     return mark.finished_us == 0;
   };
   if (!begin())
     return false;
+  // Where a change of the schema commits by itself, who is killed after it has not recorded it.
+  // That the migration began is recorded first: else a table of the same name would be taken for
+  // ours.
+  bool again = !schema.transactional_ddl() && begun;
+  if (!schema.transactional_ddl() && !begun) {
+    schema.record(mark);
+    unit->commit();
+    if (!begin())
+      return false;
+  }
   while (static_cast<std::size_t>(mark.statements_done) < statements.size()) {
     if (options.before_statement)
       options.before_statement(step.version, mark.statements_done);
-    schema.execute(statements[static_cast<std::size_t>(mark.statements_done)]);
+    const auto& statement = statements[static_cast<std::size_t>(mark.statements_done)];
+    if (std::exchange(again, false))
+      schema.execute_again(statement);
+    else
+      schema.execute(statement);
+    if (options.after_statement)
+      options.after_statement(step.version, mark.statements_done);
     ++mark.statements_done;
     schema.record(mark);
     if (!whole) {
@@ -211,6 +237,7 @@ std::vector<std::int64_t> migrate(database& db, const migrate_options& options) 
   patience others{options};
   {
     // Two nodes that start at once: the lock makes one of them wait for the other's table.
+    schema_turn turn{db.schema()};
     std::optional<unit_of_work> unit;
     others.begin(unit, db);
     if (db.schema().applied().empty())

@@ -10,6 +10,13 @@ namespace {
   "id, owner_id, session_key, title, model, leaf_id, created_us, updated_us, message_count, body"
 constexpr std::string_view kinds = "ttttttiiib";
 
+// A page of a list. The first condition is what the index can use; the second decides among equal
+// times.
+#define OF_OWNER                                                                                   \
+  "SELECT " COLUMNS " FROM conversations WHERE owner_id = :owner AND updated_us <= :t0 AND "       \
+  "(updated_us < :t1 OR (updated_us = :t2 AND id < :last)) "
+#define ORDER "ORDER BY updated_us DESC, id DESC LIMIT :count"
+
 v1::Conversation read(row_view row) {
   v1::Conversation out;
   unpack(row.text(9), out);
@@ -46,7 +53,8 @@ sql_conversations::sql_conversations(sql_session& sql) :
                                          ") VALUES (:id, :owner, :session, :title, :model, "
                                          ":leaf, :created, :updated, :count, :body)")),
     hold_("SELECT " COLUMNS " FROM conversations WHERE id = :id"
-          + std::string{sql.sql_dialect().hold_row()}) {}
+          + std::string{sql.sql_dialect().hold_row()}),
+    list_by_title_(OF_OWNER "AND " + sql.sql_dialect().contains("title") + " " ORDER) {}
 
 bool sql_conversations::insert(const v1::Conversation& x) {
   auto body = body_of(x);
@@ -110,23 +118,17 @@ std::vector<v1::Conversation> sql_conversations::list(std::string_view owner_id,
     last = *after;
   std::vector<v1::Conversation> out;
   auto add = [&](row_view row) { out.push_back(read(row)); };
-#define PAGE "AND (updated_us < :t1 OR (updated_us = :t2 AND id < :last)) "
-#define ORDER "ORDER BY updated_us DESC, id DESC LIMIT :count"
-  // The first condition is what the index can use; the second decides among equal times.
   if (title_part.empty())
-    sql_.each("SELECT " COLUMNS " FROM conversations WHERE owner_id = :owner "
-              "AND updated_us <= :t0 " PAGE ORDER,
-              kinds, add, owner_id, last.time_us, last.time_us, last.time_us, last.id, limit);
+    sql_.each(OF_OWNER ORDER, kinds, add, owner_id, last.time_us, last.time_us, last.time_us,
+              last.id, limit);
   else
-    sql_.each("SELECT " COLUMNS " FROM conversations WHERE owner_id = :owner "
-              "AND updated_us <= :t0 " PAGE "AND LOWER(title) LIKE :part ESCAPE '!' " ORDER,
-              kinds, add, owner_id, last.time_us, last.time_us, last.time_us, last.id,
-              like_pattern(title_part), limit);
-#undef PAGE
-#undef ORDER
+    sql_.each(list_by_title_, kinds, add, owner_id, last.time_us, last.time_us, last.time_us,
+              last.id, like_pattern(title_part), limit);
   return out;
 }
 
+#undef ORDER
+#undef OF_OWNER
 #undef COLUMNS
 
 } // namespace troupe::persistence

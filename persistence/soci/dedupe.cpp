@@ -8,10 +8,8 @@ sql_dedupe::sql_dedupe(sql_session& sql) :
     insert_(sql.sql_dialect().insert_new(
         "dedupe (scope, dedupe_key, conversation_id, turn_id, message_id, created_us) VALUES "
         "(:scope, :key, :conversation, :turn, :message, :created)")),
-    purge_("DELETE FROM dedupe WHERE (scope, dedupe_key) IN (SELECT scope, dedupe_key FROM "
-           "(SELECT scope, dedupe_key FROM dedupe WHERE created_us < :before ORDER BY created_us "
-           "LIMIT :count"
-           + std::string{sql.sql_dialect().hold_free_row()} + ") old)") {}
+    purge_(sql.sql_dialect().delete_first(
+        {"dedupe", "scope, dedupe_key", "created_us < :before", "created_us"})) {}
 
 std::optional<dedupe_entry> sql_dedupe::find(std::string_view scope, std::string_view key) {
   std::optional<dedupe_entry> out;

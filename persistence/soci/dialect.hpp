@@ -17,6 +17,21 @@ struct replacement {
   std::string_view to;
 };
 
+/// How a database takes bytes that are no text, and gives them.
+enum class byte_form {
+  blob,   // as SOCI's blobs; texts may hold zero bytes
+  hex,    // as `\x` and hexadecimal digits; no text holds a zero byte
+  string, // as texts are; those may hold zero bytes
+};
+
+/// Some rows of a table. `where` has placeholders of its own; `:count` follows them.
+struct first_rows {
+  std::string_view table;
+  std::string_view key; // its primary key: columns, with commas
+  std::string_view where;
+  std::string_view order;
+};
+
 std::string put_in_place(std::string_view text, std::span<const replacement> all);
 
 class dialect {
@@ -46,11 +61,19 @@ public:
   /// A statement that lets the database look at a table that has just grown a lot, so that its
   /// plans fit; empty where it needs none.
   virtual std::string refresh_statistics(std::string_view table) const = 0;
-  /// True: bytes are sent and read as `\x` and hexadecimal digits, and no text holds a NUL. False:
-  /// both are taken as they are.
-  virtual bool escapes_bytes() const = 0;
+  virtual byte_form bytes() const = 0;
+  /// The statement as it is prepared; `params` are the kinds of its placeholders, as `statement`
+  /// takes them.
+  virtual std::string prepared_text(std::string_view sql, std::string_view params) const;
   /// `INSERT INTO <what>` that leaves a row alone whose key is taken.
   virtual std::string insert_new(std::string_view what) const = 0;
+  /// After such a statement: throws what it has hidden besides.
+  virtual void check_insert_new(soci::session&) const {}
+  /// The condition that the column's text holds the parameter `:part` somewhere, as `like_pattern`
+  /// makes it, whatever the case of letters.
+  virtual std::string contains(std::string_view column) const;
+  /// Deletes the first rows in an order, without those that others hold where that can be said.
+  virtual std::string delete_first(const first_rows& rows) const;
   /// Puts the types in place of `{id}`, `{key}`, `{text}`, `{bytes}`, `{int}` and the table option
   /// `{clustered}` (stored in the order of its primary key).
   virtual std::string types(std::string_view sql) const = 0;
@@ -62,5 +85,7 @@ public:
 
 const dialect& sqlite_dialect();
 const dialect& postgresql_dialect();
+const dialect& mariadb_dialect();
+const dialect& mysql_dialect();
 
 } // namespace troupe::persistence

@@ -6,9 +6,8 @@ sql_keyword_counts::sql_keyword_counts(sql_session& sql) :
     sql_(sql),
     insert_(sql.sql_dialect().insert_new(
         "keyword_counts (node, updated_us, body) VALUES (:node, :updated, :body)")),
-    purge_("DELETE FROM keyword_counts WHERE node IN (SELECT node FROM (SELECT node FROM "
-           "keyword_counts WHERE updated_us < :before ORDER BY updated_us, node LIMIT :count"
-           + std::string{sql.sql_dialect().hold_free_row()} + ") old)") {}
+    purge_(sql.sql_dialect().delete_first(
+        {"keyword_counts", "node", "updated_us < :before", "updated_us, node"})) {}
 
 void sql_keyword_counts::save(std::string_view node, std::string_view counts, std::int64_t now_us) {
   if (sql_.run("UPDATE keyword_counts SET updated_us = :updated, body = :body WHERE node = :node",

@@ -37,9 +37,9 @@ sql_moderation_hits::sql_moderation_hits(sql_session& sql) :
     insert_(sql.sql_dialect().insert_new(
         "moderation_hits (" COLUMNS
         ") VALUES (:id, :at, :action, :category, :conversation, :body)")),
-    purge_("DELETE FROM moderation_hits WHERE id IN (SELECT id FROM (SELECT id FROM "
-           "moderation_hits WHERE at_us < :before ORDER BY at_us, id LIMIT :count"
-           + std::string{sql.sql_dialect().hold_free_row()} + ") old)") {}
+    purge_(
+        sql.sql_dialect().delete_first({"moderation_hits", "id", "at_us < :before", "at_us, id"})) {
+}
 
 void sql_moderation_hits::insert_all(
     const google::protobuf::RepeatedPtrField<v1::ModerationHit>& hits) {

@@ -57,9 +57,8 @@ sql_outbox::sql_outbox(sql_session& sql) :
          "AND e.part_index < outbox.part_index AND e.status = 1 AND e.next_attempt_us > :now2) "
          "ORDER BY created_us, turn_id, part_index LIMIT :count"
          + std::string{sql.sql_dialect().hold_free_row()}),
-    purge_("DELETE FROM outbox WHERE id IN (SELECT id FROM (SELECT id FROM outbox "
-           "WHERE status > 1 AND settled_us < :before LIMIT :count"
-           + std::string{sql.sql_dialect().hold_free_row()} + ") old)") {}
+    purge_(sql.sql_dialect().delete_first(
+        {"outbox", "id", "status > 1 AND settled_us < :before", "settled_us"})) {}
 
 bool sql_outbox::insert(const v1::OutboxRow& x) {
   auto body = body_of(x);

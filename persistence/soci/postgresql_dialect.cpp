@@ -50,7 +50,7 @@ public:
   std::string refresh_statistics(std::string_view table) const override {
     return fmt::format("ANALYZE (SKIP_LOCKED) {}", table);
   }
-  bool escapes_bytes() const override { return true; }
+  byte_form bytes() const override { return byte_form::hex; }
 
   std::string insert_new(std::string_view what) const override {
     return fmt::format("INSERT INTO {} ON CONFLICT DO NOTHING", what);

@@ -54,6 +54,14 @@ item_row read_item(row_view row) {
   return {std::move(row.text(0)), std::move(row.text(1)), row.number(2), row.number(3)};
 }
 
+#define ITEMS "SELECT i.item_key, i.body, i.added_version, i.removed_version FROM ruleset_items i "
+#define IN(table, added, removed)                                                                  \
+  table ".added_version <= " added " AND (" table ".removed_version = 0 OR " table                 \
+        ".removed_version > " removed ") "
+#define PAGE "ORDER BY i.item_key LIMIT :count"
+#define OF_VERSION                                                                                 \
+  ITEMS "WHERE i.ruleset_id = :id AND i.item_key > :after AND " IN("i", ":v1", ":v2")
+
 std::string insert_rows() {
   std::string out = "INSERT INTO ruleset_items (ruleset_id, item_key, added_version, "
                     "removed_version, body) VALUES ";
@@ -90,7 +98,15 @@ sql_rulesets::sql_rulesets(sql_session& sql) :
     hold_by_id_(find_by_id_ + std::string{sql.sql_dialect().hold_row()}),
     hold_by_name_(find_by_name_ + std::string{sql.sql_dialect().hold_row()}),
     insert_rows_(insert_rows()),
-    remove_rows_(remove_rows()) {}
+    remove_rows_(remove_rows()),
+    items_with_(OF_VERSION "AND " + sql.sql_dialect().contains("i.body") + " " PAGE),
+    forget_versions_(
+        sql.sql_dialect().delete_first({"ruleset_versions", "ruleset_id, version",
+                                        "ruleset_id = :id AND version < :before", "version"})),
+    forget_items_(sql.sql_dialect().delete_first(
+        {"ruleset_items", "ruleset_id, item_key, added_version",
+         "ruleset_id = :id AND removed_version > 0 AND removed_version <= :before",
+         "removed_version, item_key"})) {}
 
 bool sql_rulesets::insert(const v1::Ruleset& x) {
   auto body = body_of(x);
@@ -179,25 +195,16 @@ std::vector<v1::RulesetVersion> sql_rulesets::versions(std::string_view id,
   return out;
 }
 
-#define ITEMS "SELECT i.item_key, i.body, i.added_version, i.removed_version FROM ruleset_items i "
-#define IN(table, added, removed)                                                                  \
-  table ".added_version <= " added " AND (" table ".removed_version = 0 OR " table                 \
-        ".removed_version > " removed ") "
-#define PAGE "ORDER BY i.item_key LIMIT :count"
-
 std::vector<item_row> sql_rulesets::items(std::string_view id, std::int64_t version,
                                           std::string_view after_key, std::string_view part,
                                           int limit) {
   std::vector<item_row> out;
   auto add = [&](row_view row) { out.push_back(read_item(row)); };
-#define OF_VERSION                                                                                 \
-  ITEMS "WHERE i.ruleset_id = :id AND i.item_key > :after AND " IN("i", ":v1", ":v2")
   if (part.empty())
     sql_.each(OF_VERSION PAGE, item_kinds, add, id, after_key, version, version, limit);
   else
-    sql_.each(OF_VERSION "AND LOWER(i.body) LIKE :part ESCAPE '!' " PAGE, item_kinds, add, id,
-              after_key, version, version, like_pattern(part), limit);
-#undef OF_VERSION
+    sql_.each(items_with_, item_kinds, add, id, after_key, version, version, like_pattern(part),
+              limit);
   return out;
 }
 
@@ -271,28 +278,18 @@ std::vector<item_row> sql_rulesets::items_only_in(std::string_view id, std::int6
   return out;
 }
 
+std::int64_t sql_rulesets::forget_before(std::string_view id, std::int64_t version, int limit) {
+  // Versions first: what is left of one that nobody can ask for does no harm.
+  auto versions = sql_.run(forget_versions_, id, version, limit);
+  if (versions >= limit)
+    return versions;
+  return versions + sql_.run(forget_items_, id, version, limit - versions);
+}
+
+#undef OF_VERSION
 #undef PAGE
 #undef IN
 #undef ITEMS
-
-std::int64_t sql_rulesets::forget_before(std::string_view id, std::int64_t version, int limit) {
-  // Versions first: what is left of one that nobody can ask for does no harm.
-  auto versions =
-      sql_.run("DELETE FROM ruleset_versions WHERE ruleset_id = :id AND version IN (SELECT version "
-               "FROM (SELECT version FROM ruleset_versions WHERE ruleset_id = :of AND version < "
-               ":before ORDER BY version LIMIT :count) old)",
-               id, id, version, limit);
-  if (versions >= limit)
-    return versions;
-  return versions
-         + sql_.run("DELETE FROM ruleset_items WHERE ruleset_id = :id AND (item_key, "
-                    "added_version) IN (SELECT item_key, added_version FROM (SELECT item_key, "
-                    "added_version FROM ruleset_items WHERE ruleset_id = :of AND removed_version "
-                    "> 0 AND removed_version <= :before ORDER BY removed_version, item_key LIMIT "
-                    ":count) old)",
-                    id, id, version, limit - versions);
-}
-
 #undef COLUMNS
 
 } // namespace troupe::persistence

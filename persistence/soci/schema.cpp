@@ -36,7 +36,11 @@ void sql_schema::execute(std::string_view statement) {
 }
 
 void sql_schema::record(const applied_migration& row) {
-  sql_.run("DELETE FROM schema_migrations WHERE version = :version", row.version);
+  if (sql_.run("UPDATE schema_migrations SET statements_done = :done, finished_us = :finished "
+               "WHERE version = :version",
+               row.statements_done, row.finished_us, row.version)
+      != 0)
+    return;
   sql_.run("INSERT INTO schema_migrations (version, name, checksum, statements_done, finished_us) "
            "VALUES (:version, :name, :checksum, :done, :finished)",
            row.version, row.name, row.checksum, row.statements_done, row.finished_us);

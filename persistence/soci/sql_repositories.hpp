@@ -33,6 +33,7 @@ private:
   sql_session& sql_;
   std::string insert_;
   std::string hold_;
+  std::string list_by_title_;
 };
 
 class sql_messages final : public message_repository {
@@ -161,18 +162,20 @@ private:
   std::string hold_shards_;
 };
 
-class sql_schema final : public schema_repository {
+class sql_schema : public schema_repository {
 public:
   explicit sql_schema(sql_session& sql) : sql_(sql) {}
   std::string_view dialect() const override { return sql_.sql_dialect().name(); }
   bool transactional_ddl() const override { return sql_.sql_dialect().transactional_ddl(); }
   void lock() override;
+  void unlock() noexcept override {}
   void prepare() override;
   std::vector<applied_migration> applied() override;
   void execute(std::string_view statement) override;
+  void execute_again(std::string_view statement) override { execute(statement); }
   void record(const applied_migration& row) override;
 
-private:
+protected:
   sql_session& sql_;
 };
 

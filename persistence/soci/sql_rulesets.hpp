@@ -41,6 +41,9 @@ private:
   std::string hold_by_name_;
   std::string insert_rows_;
   std::string remove_rows_;
+  std::string items_with_;
+  std::string forget_versions_;
+  std::string forget_items_;
 };
 
 class sql_moderation_hits final : public moderation_hit_repository {

@@ -33,7 +33,7 @@ public:
     return "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = :name";
   }
   std::string refresh_statistics(std::string_view) const override { return {}; }
-  bool escapes_bytes() const override { return false; }
+  byte_form bytes() const override { return byte_form::blob; }
 
   std::string insert_new(std::string_view what) const override {
     return fmt::format("INSERT INTO {} ON CONFLICT DO NOTHING", what);

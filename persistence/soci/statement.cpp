@@ -7,12 +7,13 @@ namespace troupe::persistence {
 namespace {
 
 constexpr std::string_view hex_mark = "\\x";
+constexpr std::string_view ignoring = "INSERT IGNORE ";
 
 } // namespace
 
 statement::statement(soci::session& session, const dialect& dialect, std::string_view sql,
                      std::string_view params, std::string_view columns) :
-    session_(session), dialect_(dialect) {
+    session_(session), dialect_(dialect), inserts_new_(sql.starts_with(ignoring)) {
   try {
     statement_ = std::make_unique<soci::statement>(session);
     for (char kind : columns) {
@@ -28,7 +29,7 @@ statement::statement(soci::session& session, const dialect& dialect, std::string
       param.kind = kind;
       if (kind == 'i') {
         statement_->exchange(soci::use(param.number, param.state));
-      } else if (kind == 'b' && !dialect.escapes_bytes()) {
+      } else if (kind == 'b' && dialect.bytes() == byte_form::blob) {
         param.bytes = std::make_unique<soci::blob>(session);
         statement_->exchange(soci::use(*param.bytes, param.state));
       } else {
@@ -36,7 +37,7 @@ statement::statement(soci::session& session, const dialect& dialect, std::string
       }
     }
     statement_->alloc();
-    statement_->prepare(std::string{sql});
+    statement_->prepare(dialect.prepared_text(sql, params));
     statement_->define_and_bind();
   } catch (const soci::soci_error& error) {
     throw dialect_.translate(session_, error);
@@ -44,7 +45,7 @@ statement::statement(soci::session& session, const dialect& dialect, std::string
 }
 
 void statement::set(std::size_t i, std::string_view text) {
-  if (dialect_.escapes_bytes() && text.find('\0') != std::string_view::npos)
+  if (dialect_.bytes() == byte_form::hex && text.find('\0') != std::string_view::npos)
     throw failure(ec::invalid_argument, "a text may not hold a zero byte");
   params_[i].text.assign(text);
 }
@@ -56,8 +57,12 @@ void statement::set(std::size_t i, nullable_text text) {
 
 void statement::set(std::size_t i, bytes_value bytes) {
   auto& param = params_[i];
+  if (dialect_.bytes() == byte_form::string) {
+    param.text.assign(bytes.value);
+    return;
+  }
   param.state = bytes.value.empty() ? soci::i_null : soci::i_ok;
-  if (param.bytes == nullptr) {
+  if (dialect_.bytes() == byte_form::hex) {
     param.text.assign(hex_mark).append(to_hex(bytes.value));
     return;
   }
@@ -74,6 +79,10 @@ bool statement::execute() {
     bool got = statement_->execute(true);
     if (got)
       finish_row();
+    if (columns_.empty())
+      affected_ = statement_->get_affected_rows();
+    if (inserts_new_)
+      dialect_.check_insert_new(session_);
     return got && !columns_.empty();
   } catch (const soci::soci_error& error) {
     auto translated = dialect_.translate(session_, error);
@@ -95,8 +104,6 @@ bool statement::fetch() {
   }
 }
 
-std::int64_t statement::affected() { return statement_->get_affected_rows(); }
-
 void statement::reset() noexcept {
   try {
     dialect_.reset(*statement_);
@@ -110,7 +117,7 @@ void statement::finish_row() {
     if (column.state == soci::i_null) {
       column.text.clear();
       column.number = 0;
-    } else if (column.kind == 'b' && dialect_.escapes_bytes()) {
+    } else if (column.kind == 'b' && dialect_.bytes() == byte_form::hex) {
       column.text = from_hex(std::string_view{column.text}.substr(hex_mark.size()));
     }
   }

@@ -15,7 +15,7 @@
 
 namespace troupe::persistence {
 
-/// A parameter that is stored as bytes; empty ones as NULL.
+/// A parameter that is stored as bytes; empty ones as NULL, or as they are.
 struct bytes_value {
   std::string_view value;
 };
@@ -45,7 +45,7 @@ public:
   bool execute();
   /// The next row; false after the last.
   bool fetch();
-  std::int64_t affected();
+  std::int64_t affected() const { return affected_; }
   void reset() noexcept;
 
   std::string& text(std::size_t column) { return columns_[column].text; }
@@ -66,6 +66,8 @@ private:
   std::deque<slot> params_; // SOCI keeps their addresses
   std::deque<slot> columns_;
   std::unique_ptr<soci::statement> statement_;
+  bool inserts_new_; // as the dialect's `insert_new` does
+  std::int64_t affected_ = 0;
 };
 
 class row_view {
