@@ -103,11 +103,13 @@ section_info store_table() {
   using s = store_section;
   return section_builder<s>{"store", "The database: the authority for everything durable.",
                             [](node_config& c, std::size_t) -> s& { return c.store; }}
-      .key("backend", &s::backend, "The kind of database. Nodes of several hosts need postgresql.")
-      .allowed({"sqlite", "postgresql"})
+      .key("backend", &s::backend,
+           "The kind of database; mysql is MariaDB too. Nodes of several hosts need a server.")
+      .allowed({"sqlite", "postgresql", "mysql"})
       .key("url", &s::url,
            "SQLite: a file; empty: troupe.db in node.data_dir. PostgreSQL: "
-           "postgresql://user:password@host:5432/database, or key=value pairs as libpq has them.")
+           "postgresql://user:password@host:5432/database, or key=value pairs as libpq has them. "
+           "MariaDB and MySQL: mysql://user:password@host:3306/database.")
       .secret(secrecy::url)
       .number("readers", &s::readers, "threads", 1, 64, "For reading, one connection each.")
       .number("commit_delay_ms", &s::commit_delay_ms, "ms", 0, 1'000,

@@ -125,17 +125,29 @@ private:
   /// The texts say nothing of the URL: it holds a password.
   void check_store() {
     const auto& [backend, url] = std::tie(config_.store.backend, config_.store.url);
-    auto at_server = url.starts_with("postgresql://") || url.starts_with("postgres://");
-    auto scheme = url.find("://");
-    if (backend == "sqlite" && scheme != std::string::npos && !url.starts_with("sqlite://"))
-      complain("store.url", at_server ? "is of PostgreSQL; set store.backend to postgresql"
-                                      : "is no file; SQLite has a path, or nothing");
-    if (backend == "postgresql" && url.empty())
-      complain("store.url", "is needed, such as postgresql://user:password@host:5432/database");
-    else if (backend == "postgresql" && !at_server
-             && (scheme != std::string::npos || url.find('=') == std::string::npos))
-      complain("store.url", "is not of PostgreSQL; expects "
-                            "postgresql://user:password@host:5432/database, or key=value pairs");
+    auto scheme = std::string_view{url}.substr(0, url.find("://"));
+    if (scheme.size() == url.size())
+      scheme = {};
+    // Of the backend that the URL is of.
+    std::string_view of;
+    if (scheme == "postgresql" || scheme == "postgres")
+      of = "postgresql";
+    else if (scheme == "mysql" || scheme == "mariadb")
+      of = "mysql";
+    if (!of.empty() && of != backend)
+      return complain("store.url",
+                      fmt::format("is of another database; set store.backend to {}", of));
+    if (backend == "sqlite" && !scheme.empty() && scheme != "sqlite")
+      complain("store.url", "is no file; SQLite has a path, or nothing");
+    // libpq has key=value pairs besides.
+    bool pairs = backend == "postgresql" && scheme.empty() && url.find('=') != std::string::npos;
+    if (backend == "sqlite" || !of.empty() || pairs)
+      return;
+    auto expected = backend == "mysql" ? "mysql://user:password@host:3306/database"
+                                       : "postgresql://user:password@host:5432/database";
+    complain("store.url", url.empty()
+                              ? fmt::format("is needed, such as {}", expected)
+                              : fmt::format("is no address of {}; expects {}", backend, expected));
   }
 
   void check_upstreams() {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { binary, until } from './support/nodes.mjs';
 import { canMakeMachines, connect, Machine } from './support/machines.mjs';
+import { startMariadb } from './support/mariadb.mjs';
 import { startPostgres } from './support/postgres.mjs';
 
 const text = await readFile(new URL('../../docs/operations.md', import.meta.url), 'utf8');
@@ -161,6 +162,27 @@ describe('docs/operations.md', { skip: canMakeMachines ? false : 'needs root' },
       await node.says(' ready ');
       assert.match(await machines.desk.run('troupe status'), /postgresql/);
       assert.equal(await node.stop(), 0);
+    });
+
+    test('MariaDB and MySQL', async () => {
+      const server = await startMariadb();
+      try {
+        const [making, letting, serving] = take('MariaDB and MySQL');
+        for (const command of [making, letting])
+          await machines.desk.run(command, { env: server.env });
+        // The server of this test is at a socket.
+        const there = serving.replace('db.example:3306/troupe?ssl_ca=/etc/troupe/db-ca.crt',
+          `/troupe?socket=${server.socket}`);
+        assert.notEqual(there, serving);
+        const [, place] = there.match(/TROUPE_STORE__URL='([^']+)'/);
+        const node = machines.desk.background(there.replace(/^TROUPE_STORE__URL=\S+ /, ''),
+          { TROUPE_STORE__URL: place });
+        await node.says(' ready ');
+        assert.match(await machines.desk.run('troupe status'), /mysql/);
+        assert.equal(await node.stop(), 0);
+      } finally {
+        await server.stop();
+      }
     });
 
     test('several hosts', async () => {

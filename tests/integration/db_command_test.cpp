@@ -231,12 +231,15 @@ TEST_CASE("check finds each broken invariant") {
   }
 }
 
-TEST_CASE("troupe db works on PostgreSQL, and says who makes its backups") {
+TEST_CASE("troupe db works on a database server, and says who makes its backups") {
+  std::string backend;
+  SUBCASE("PostgreSQL") { backend = "postgresql"; }
+  SUBCASE("MariaDB") { backend = "mysql"; }
   data_folder f;
-  test::empty_database place{"postgresql"};
+  test::empty_database place{backend};
   auto db = [&](std::vector<std::string> arguments) {
     arguments.insert(arguments.end(),
-                     {"--set", "store.backend=postgresql", "--set", "store.url=" + place.url()});
+                     {"--set", "store.backend=" + backend, "--set", "store.url=" + place.url()});
     auto out = f.db(std::move(arguments));
     CHECK(!out.says("secret"));
     return out;
@@ -249,7 +252,7 @@ TEST_CASE("troupe db works on PostgreSQL, and says who makes its backups") {
   CHECK(db({"migrate"}).says("already"));
   CHECK(db({"check"}).text == "the database is sound\n");
   auto status = db({"status", "--json"}).json();
-  CHECK(status.at("backend") == "postgresql");
+  CHECK(status.at("backend") == backend);
   CHECK(status.at("schema_version") == migrations().back().version);
   CHECK(status.at("bytes").get<int>() > 0);
   CHECK(status.at("in_use") == false);
@@ -257,8 +260,9 @@ TEST_CASE("troupe db works on PostgreSQL, and says who makes its backups") {
   CHECK(db({"status", "--json"}).json().at("in_use") == true);
   auto backup = db({"backup", f.dir.path() + "/copy"});
   CHECK(backup.code == 1);
-  CHECK(backup.says("pg_dump"));
-  CHECK(db({"restore", f.dir.path() + "/copy"}).says("pg_restore"));
+  CHECK(backup.says(backend == "mysql" ? "mariadb-dump" : "pg_dump"));
+  CHECK(db({"restore", f.dir.path() + "/copy"})
+            .says(backend == "mysql" ? "mariadb <database>" : "pg_restore"));
   node->schema().execute("UPDATE schema_migrations SET finished_us = 0");
   CHECK(db({"check"}).says("schema"));
 }

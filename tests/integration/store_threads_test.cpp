@@ -1,5 +1,6 @@
 // The store on its own threads: many askers, a locked database, a database that went away.
 #include "tests/support/backends.hpp"
+#include "tests/support/mariadb.hpp"
 #include "tests/support/postgres.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/store_system.hpp"
@@ -145,35 +146,55 @@ TEST_CASE("a store whose database turns to noise says so and does not fall over"
   caf::anon_send_exit(store, caf::exit_reason::user_shutdown);
 }
 
-TEST_CASE("a store finds its PostgreSQL server again after a crash, and nothing is lost") {
-  test::empty_database place{"postgresql"};
-  store_system s{place.connect()};
-  auto before = new_turn("c1", "before");
-  REQUIRE(s.ask<v1::TurnStored>(before));
-  test::postgres().kill();
-  auto refused = s.ask<v1::TurnStored>(new_turn("c1", "meanwhile"));
-  REQUIRE(!refused);
-  CHECK(code_of(refused.error()) == ec::store_unavailable);
-  CHECK(!s.ask<v1::SessionLoaded>(load("c1")));
-  CHECK(!(*s.ask<v1::StoreStatus>(v1::GetStoreStatus{}))->writable());
-  test::postgres().start();
-  // It looks after the database by itself.
-  CHECK(within(20s, [&] { return (*s.ask<v1::StoreStatus>(v1::GetStoreStatus{}))->writable(); }));
-  CHECK((*s.ask<v1::TurnStored>(before))->duplicate());
-  CHECK(s.ask<v1::TurnStored>(finish_turn(before, "y")));
-  CHECK(within(20s, [&] { return bool{s.ask<v1::SessionLoaded>(load("c1"))}; }));
-  CHECK((*s.ask<v1::SessionLoaded>(load("c1")))->messages_size() == 2);
+namespace {
+
+/// A test for each database that is a server.
+void on_each_server(const std::function<void(const std::string&)>& body) {
+  SUBCASE("PostgreSQL") { body("postgresql"); }
+  SUBCASE("MariaDB") { body("mysql"); }
+}
+
+} // namespace
+
+TEST_CASE("a store finds its database server again after a crash, and nothing is lost") {
+  on_each_server([](const std::string& backend) {
+    auto pg = backend == "postgresql";
+    test::empty_database place{backend};
+    store_system s{place.connect()};
+    auto before = new_turn("c1", "before");
+    REQUIRE(s.ask<v1::TurnStored>(before));
+    pg ? test::postgres().kill() : test::mariadb().kill();
+    auto refused = s.ask<v1::TurnStored>(new_turn("c1", "meanwhile"));
+    REQUIRE(!refused);
+    CHECK(code_of(refused.error()) == ec::store_unavailable);
+    CHECK(!s.ask<v1::SessionLoaded>(load("c1")));
+    CHECK(!(*s.ask<v1::StoreStatus>(v1::GetStoreStatus{}))->writable());
+    pg ? test::postgres().start() : test::mariadb().start();
+    // It looks after the database by itself.
+    CHECK(within(20s, [&] { return (*s.ask<v1::StoreStatus>(v1::GetStoreStatus{}))->writable(); }));
+    CHECK((*s.ask<v1::TurnStored>(before))->duplicate());
+    CHECK(s.ask<v1::TurnStored>(finish_turn(before, "y")));
+    CHECK(within(20s, [&] { return bool{s.ask<v1::SessionLoaded>(load("c1"))}; }));
+    CHECK((*s.ask<v1::SessionLoaded>(load("c1")))->messages_size() == 2);
+  });
 }
 
 TEST_CASE("a store whose connections were cut while it was idle answers the next one") {
-  test::empty_database place{"postgresql"};
-  store_system s{place.connect()};
-  REQUIRE(s.ask<v1::TurnStored>(new_turn("c1", "x")));
-  REQUIRE(s.ask<v1::SessionLoaded>(load("c1")));
-  test::postgres().run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                       "WHERE application_name = 'troupe'");
-  CHECK(s.ask<v1::TurnStored>(new_turn("c1", "y")));
-  CHECK(s.ask<v1::SessionLoaded>(load("c1")));
+  on_each_server([](const std::string& backend) {
+    test::empty_database place{backend};
+    store_system s{place.connect()};
+    REQUIRE(s.ask<v1::TurnStored>(new_turn("c1", "x")));
+    REQUIRE(s.ask<v1::SessionLoaded>(load("c1")));
+    if (backend == "postgresql")
+      test::postgres().run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                           "WHERE application_name = 'troupe'");
+    else
+      for (const auto& row : test::mariadb().rows(
+               "SELECT id FROM information_schema.processlist WHERE user = 'troupe'"))
+        test::mariadb().rows("KILL " + row[0]);
+    CHECK(s.ask<v1::TurnStored>(new_turn("c1", "y")));
+    CHECK(s.ask<v1::SessionLoaded>(load("c1")));
+  });
 }
 
 TEST_CASE("commands of one group that the database refuses do not take the others with them") {

@@ -11,7 +11,8 @@ namespace troupe::test {
 
 class postgres_server;
 
-/// A place for a new database of one backend ("sqlite" or "postgresql"), without a schema yet.
+/// A place for a new database of one backend ("sqlite", "postgresql" or "mysql"), without a schema
+/// yet.
 class empty_database {
 public:
   explicit empty_database(const std::string& backend);

@@ -309,16 +309,22 @@ TEST_CASE("the database's kind and its address fit") {
   good("{backend: postgresql, url: 'postgresql://me:geheim@db:5432/troupe'}");
   good("{backend: postgresql, url: 'postgres://db/troupe?sslmode=require'}");
   good("{backend: postgresql, url: 'host=db dbname=troupe password=geheim'}");
+  good("{backend: mysql, url: 'mysql://me:geheim@db:3306/troupe'}");
+  good("{backend: mysql, url: 'mariadb://me:geheim@/troupe?socket=/run/db'}");
   auto bad = [](const std::string& store, const std::string& text) {
     auto l = from("store: " + store + "\n");
     CHECK(says(l, text));
     CHECK(to_string(l.problems).find("geheim") == std::string::npos);
   };
   bad("{url: 'postgresql://me:geheim@db/troupe'}", "set store.backend to postgresql");
-  bad("{url: 'mysql://me:geheim@db/troupe'}", "is no file");
+  bad("{url: 'mysql://me:geheim@db/troupe'}", "set store.backend to mysql");
+  bad("{url: 'oracle://me:geheim@db/troupe'}", "is no file");
   bad("{backend: postgresql}", "store.url: is needed");
-  bad("{backend: postgresql, url: 'mysql://me:geheim@db/troupe'}", "is not of PostgreSQL");
-  bad("{backend: postgresql, url: /var/lib/geheim.db}", "is not of PostgreSQL");
+  bad("{backend: postgresql, url: 'mysql://me:geheim@db/troupe'}", "set store.backend to mysql");
+  bad("{backend: postgresql, url: /var/lib/geheim.db}", "is no address of postgresql");
+  bad("{backend: mysql}", "store.url: is needed, such as mysql://");
+  bad("{backend: mysql, url: 'postgresql://me:geheim@db/troupe'}", "set store.backend to postgres");
+  bad("{backend: mysql, url: 'host=db password=geheim'}", "is no address of mysql");
 }
 
 TEST_CASE("the demo takes its pace as base_url, and nobody else does") {
