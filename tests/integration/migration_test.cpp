@@ -94,6 +94,8 @@ TEST_CASE("a new database is brought to the newest version, once") {
 TEST_CASE("a migration killed at any statement is finished by the next run") {
   on_each_backend([](const std::string& backend) {
     for (bool one_by_one : {false, true}) {
+      if (!one_by_one && backend == "mysql")
+        continue; // it knows no other way
       CAPTURE(one_by_one);
       std::size_t killed = 0;
       for (std::size_t stop = 0;; ++stop) {
