@@ -164,7 +164,7 @@
   X(TextDetected)
 
 namespace troupe {
-#define TROUPE_ALIAS(Name) using Name = payload<v1::Name>;
+#define TROUPE_ALIAS(Name) using Name = payload<v1::Name>; // NOLINT(bugprone-macro-parentheses)
 TROUPE_PAYLOADS(TROUPE_ALIAS)
 #undef TROUPE_ALIAS
 } // namespace troupe
