@@ -14,6 +14,7 @@
 namespace troupe::test {
 
 empty_database::empty_database(const std::string& backend) : backend_(backend) {
+  REQUIRE((backend == "sqlite" || backend == "postgresql" || backend == "mysql"));
   if (backend == "postgresql")
     url_ = postgres().fresh();
   else if (backend == "mysql")
